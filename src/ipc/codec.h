@@ -1,0 +1,81 @@
+/*
+ * Messages as structs, and the encoder and decoder of each.  Decoders refuse leftovers and sizes over the table's;
+ * slices borrow from the message's bytes.  Encoders write the body only; ipc/channel.h frames it.
+ */
+#ifndef SP_IPC_CODEC_H
+#define SP_IPC_CODEC_H
+
+#include "base/out.h"
+#include "base/rd.h"
+
+enum sp_role {
+	SP_SUPER, SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_CLI, SP_ROLE_COUNT
+};
+const char *sp_role_name(enum sp_role r);
+
+enum {
+	R_SUPER = 1 << SP_SUPER, R_FRONT = 1 << SP_FRONT, R_MANAGE = 1 << SP_MANAGE, R_EGRESS = 1 << SP_EGRESS,
+	R_DIALER = 1 << SP_DIALER, R_KEEPER = 1 << SP_KEEPER, R_CLI = 1 << SP_CLI,
+	R_FRONTS = R_FRONT | R_MANAGE,
+	R_SERVING = R_FRONT | R_MANAGE | R_EGRESS | R_DIALER | R_KEEPER,
+};
+
+enum sp_msg {
+#define M(name, from, to, max, fds, text) SP_M_##name,
+#include "ipc/messages.def"
+#undef M
+	SP_M_COUNT
+};
+
+struct sp_msgrule { const char *name; uint32_t from, to; uint32_t max; unsigned fds; };
+const struct sp_msgrule *sp_msgrule(unsigned type);		/* NULL: no such message */
+/* May `from` send this to `to`? */
+SP_MUST bool sp_msg_admit(enum sp_role from, enum sp_role to, unsigned type, size_t len, unsigned nfds);
+
+/* Bytes of arguments or result that may be under way per call and direction before a CREDIT must come. */
+enum { SP_CREDIT = 262144, SP_DATA_MAX = 65536, SP_INLINE_MAX = 49152 };
+
+struct sp_m_boot { uint32_t role, index, generation, incarnation, nlisten, log_level, isolation, peers; uint64_t seed[2]; };
+struct sp_m_peer { uint32_t role, index, generation, incarnation; };		/* also GONE and RING */
+struct sp_m_drain { uint32_t ms; };
+struct sp_m_gen { uint32_t generation; };					/* also UNLOCK{kind}, CONTROL{uid} */
+struct sp_m_text { sp_slice text; };						/* SECRET_FD, SECRET_ENV: the reference; KEEPER_UP; DIALED: address */
+struct sp_m_call { uint32_t id, tool, deadline_ms, args_total; sp_slice token, args; };	/* args: the first part; "" when none were given */
+struct sp_m_result { uint32_t id, total; sp_slice part; };			/* total: bytes of the whole result object */
+struct sp_m_data { uint32_t id; sp_slice part; };
+struct sp_m_credit { uint32_t id, bytes; };
+struct sp_m_call_error { uint32_t id, status, retry_after_s; sp_slice text; };	/* status: enum sp_status; text may be shown to the caller */
+struct sp_m_id { uint32_t id; };						/* CANCEL */
+struct sp_m_token { uint8_t hash[32]; int64_t expires_s; sp_slice name, client_id, scopes, tags; };
+struct sp_m_hash { uint8_t hash[32]; };						/* TOKEN_DEL, MANAGE_KEY */
+struct sp_m_secret { uint32_t grant; sp_slice value; };				/* grant: index in the server's grants */
+struct sp_m_ask { uint32_t id, op; sp_slice body; };				/* op: enum sp_admin_op */
+struct sp_m_answer { uint32_t id, status; sp_slice body; };			/* status: enum sp_status */
+struct sp_m_dial { uint32_t id; };
+struct sp_m_dial_error { uint32_t id, status; sp_slice text; };
+struct sp_m_dialed { uint32_t id; sp_slice address; };
+
+/* Administrative operations; the bodies are JSON objects of our own making, or (VAULT_SET) our own binary form. */
+enum sp_admin_op {
+	SP_ADMIN_HEALTH = 1,		/* {} -> {"version","roles":[…],"uptime_s","audit":{…}} */
+	SP_ADMIN_TOKEN_LIST,		/* {} -> {"tokens":[{"name","scopes","tags","created","expires","fingerprint"}…]} */
+	SP_ADMIN_TOKEN_NEW,		/* CLI only.  {"name","client_id","scopes","tags","expires","hash"(hex)} -> {} */
+	SP_ADMIN_TOKEN_REVOKE,		/* {"name"} -> {"revoked":n} */
+	SP_ADMIN_VAULT_LIST,		/* CLI only.  {} -> {"records":[{"name","set","bytes"}…]} */
+	SP_ADMIN_VAULT_SET,		/* CLI only.  u16 length, name, value */
+	SP_ADMIN_VAULT_RM,		/* CLI only.  {"name"} */
+	SP_ADMIN_VAULT_REKEY,		/* CLI only.  the new key or passphrase */
+	SP_ADMIN_AUDIT_TAIL,		/* {"lines":n} -> the last lines, newest last */
+	SP_ADMIN_TOOLS,			/* {} -> {"tools":[{"server","name","access"}…]} */
+	SP_ADMIN_OP_COUNT
+};
+
+/* For each: void sp_enc_x(struct sp_out *, const struct sp_m_x *); SP_MUST bool sp_dec_x(sp_slice body, struct sp_m_x *); */
+#define SP_CODECS(X) X(boot) X(peer) X(drain) X(gen) X(text) X(call) X(result) X(data) X(credit) X(call_error) X(id) \
+	X(token) X(hash) X(secret) X(ask) X(answer) X(dial) X(dial_error) X(dialed)
+#define SP_CODEC_DECL(x) \
+	void sp_enc_##x(struct sp_out *o, const struct sp_m_##x *m); \
+	SP_MUST bool sp_dec_##x(sp_slice body, struct sp_m_##x *m);
+SP_CODECS(SP_CODEC_DECL)
+
+#endif

@@ -1,0 +1,30 @@
+/* Who calls: the one result of every way to sign in. */
+#ifndef SP_OAUTH_PRINCIPAL_H
+#define SP_OAUTH_PRINCIPAL_H
+
+#include "base/slice.h"
+
+/* Reference-counted, immutable after it was made; all memory in one block. */
+struct sp_principal {
+	unsigned refs;
+	uint32_t source;		/* index into the image's sources */
+	sp_slice user;			/* `claims.user`; empty for anonymous */
+	sp_slice issuer, client_id;
+	const uint64_t *scopes;		/* bits over the image's scopes: the token's, the given ones, all they imply */
+	const uint64_t *tags;		/* bits over the image's tags */
+	uint32_t scope_words, tag_words;
+	int64_t	 expires_s;		/* Unix time; INT64_MAX: never */
+	uint64_t key;			/* keyed hash of source and user: the slot for rate limits */
+	uint8_t	 fingerprint[8];	/* first bytes of SHA-256 of the token, for logs */
+};
+
+struct sp_principal *sp_principal_hold(struct sp_principal *p);
+void sp_principal_drop(struct sp_principal **p);	/* NULL-safe; sets *p NULL */
+
+static inline bool
+sp_bit(const uint64_t *w, uint32_t words, uint32_t i)
+{
+	return i / 64 < words && (w[i / 64] >> (i % 64) & 1) != 0;
+}
+
+#endif

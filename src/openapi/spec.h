@@ -1,0 +1,55 @@
+/*
+ * OpenAPI 3.0, 3.1 and Swagger 2.0 documents (JSON) to tools.  Local references only, cycle-safe, bounded.
+ * Used by loader alone; what it makes is plain data that loader puts into the image.
+ */
+#ifndef SP_OPENAPI_SPEC_H
+#define SP_OPENAPI_SPEC_H
+
+#include "base/arena.h"
+#include "image/image.h"
+#include "wire/json.h"
+
+struct sp_spec_scheme {			/* a usable security scheme */
+	sp_slice name;			/* its key in the document */
+	enum sp_place place;
+	sp_slice field;			/* header, query or cookie name; Authorization for http schemes */
+	bool	 bearer, basic;		/* http bearer / basic */
+	bool	 usable;		/* false: a kind that is not supported (oauth2, openIdConnect, mutualTLS) */
+};
+
+struct sp_spec_param {
+	sp_slice arg, wire;
+	enum sp_param_in in;
+	enum sp_param_style style;
+	bool required, explode;
+	uint32_t type;			/* enum sp_json_type bits */
+};
+
+struct sp_spec_op {
+	unsigned method;		/* enum sp_method of wire/http1.h */
+	sp_slice path;			/* template */
+	sp_slice name;			/* tool name: [A-Za-z0-9_.-], unique in the document */
+	sp_slice title, description;	/* cleaned text */
+	sp_slice *tags; uint32_t ntags;
+	struct sp_spec_param *params; uint32_t nparams;
+	enum sp_body_kind body; sp_slice body_arg, media; bool body_required;
+	sp_slice schema;		/* inputSchema, JSON text, self-contained ($defs) */
+	/* security: alternatives of schemes; noptions == 0: none needed.  options[i] holds nneed[i] indices into spec->schemes. */
+	uint32_t noptions; uint32_t **options; uint32_t *nneed;
+	sp_slice skipped;		/* not empty: why this operation is no tool; the rest is then unset */
+};
+
+struct sp_spec {
+	struct sp_spec_scheme *schemes; uint32_t nschemes;
+	struct sp_spec_op *ops; uint32_t nops;
+	sp_slice base_url;		/* the document's first server, or empty; Swagger: schemes+host+basePath */
+	sp_slice title, version;
+	unsigned dialect;		/* 20, 30, 31 */
+};
+
+/* All memory from `a`, which must outlive *out; `text` too.  SP_E_CONFIG: what and where (JSON pointer). */
+SP_MUST enum sp_status sp_spec_read(struct sp_arena *a, sp_slice text, struct sp_spec *out, struct sp_err *e);
+/* The Tool object for tools/list: name = shown, title, description, inputSchema, annotations{readOnlyHint, destructiveHint, idempotentHint}. */
+void sp_spec_tool_json(struct sp_out *o, const struct sp_spec_op *op, sp_slice shown);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The life of a role process, the same for all: log, receive BOOT on descriptor 3, map what came with it, let the role
+ * prepare (everything that needs paths or memory locks), jail, tell READY, loop.  A role exits when super's channel closes.
+ */
+#ifndef SP_OS_ROLE_H
+#define SP_OS_ROLE_H
+
+#include "image/image.h"
+#include "ipc/channel.h"
+#include "os/ring.h"
+#include "os/shared.h"
+
+struct sp_boot {
+	enum sp_role role;
+	uint32_t index;			/* front number, or server number for egress */
+	uint32_t generation, incarnation;
+	uint64_t seed[2];		/* for keyed hashes; the same in all roles of a generation */
+	uv_loop_t *loop;
+	struct sp_chan *super;
+	struct sp_image img;		/* keeper: of the first generation; later ones by GENERATION */
+	struct sp_ring *ring;		/* front, egress, manage; else NULL */
+	struct sp_page *page;
+	struct sp_slots *slots;		/* front only */
+	int listeners[32];
+	uint32_t nlisten;
+	enum sp_isolation isolation;
+	int state_dir;			/* keeper only: descriptor of the state folder; else -1 */
+};
+
+struct sp_role_def {
+	enum sp_role role;
+	/* Before the jail.  *ctx is handed to the others.  An error ends the process with a message. */
+	enum sp_status (*prepare)(struct sp_boot *b, void **ctx, struct sp_err *e);
+	/* After the jail, before the loop: start listening and timers. */
+	enum sp_status (*start)(void *ctx, struct sp_err *e);
+	/* A channel to another role has arrived; the descriptor is the role's now. */
+	enum sp_status (*peer)(void *ctx, const struct sp_m_peer *p, int fd);
+	/* DRAIN: stop accepting, finish within ms, then call sp_role_exit(). */
+	void (*drain)(void *ctx, uint32_t ms);
+	/* Other messages of super (GONE, RING, …).  False: offence.  May be NULL. */
+	bool (*message)(void *ctx, unsigned type, sp_slice body, const int *fds, unsigned nfds);
+};
+
+int sp_role_main(const struct sp_role_def *def);
+void sp_role_exit(struct sp_boot *b);		/* leaves the loop; the process ends with 0 */
+
+/* What a kernel layer is missing is an error that names layer, kernel and remedy (isolation: full), or a warning (available). */
+struct sp_jail {
+	enum sp_role role;
+	enum sp_isolation isolation;
+	int  state_dir;				/* keeper: reads and writes beneath it; -1: no path at all */
+	bool read_paths;			/* loader: may open any path for reading */
+};
+SP_MUST enum sp_status sp_jail_enter(const struct sp_jail *j, struct sp_err *e);
+
+/* Wall clock, Unix time; monotonic milliseconds. */
+int64_t	 sp_now_s(void);
+uint64_t sp_now_us(void);
+uint64_t sp_mono_ms(void);
+uint64_t sp_mono_us(void);
+/* getrandom or abort. */
+void sp_random(void *p, size_t n);
+
+#endif

@@ -1,0 +1,33 @@
+/* Memory that roles share: the page with the epoch, and the rate and in-flight slots of fronts. */
+#ifndef SP_OS_SHARED_H
+#define SP_OS_SHARED_H
+
+#include "base/err.h"
+
+#include <stdatomic.h>
+
+enum { SP_FRONTS_MAX = 64, SP_SLOTS = 4096 };
+
+/* Written by keeper (and super), mapped read-only by everybody else. */
+struct sp_page {
+	_Atomic uint64_t epoch;		/* raised by every revocation and reload */
+	_Atomic uint32_t audit_full;	/* keeper cannot write the audit log: answer 503 */
+	_Atomic uint32_t draining;
+};
+
+struct sp_slots;
+/* Makes an anonymous shared memfd of the right size. */
+SP_MUST enum sp_status sp_page_create(int *fd, struct sp_err *e);
+SP_MUST enum sp_status sp_page_map(int fd, bool writable, struct sp_page **out, struct sp_err *e);
+SP_MUST enum sp_status sp_slots_create(int *fd, struct sp_err *e);
+SP_MUST enum sp_status sp_slots_map(int fd, struct sp_slots **out, struct sp_err *e);
+
+/* Takes one call of the caller `key` for front `front`: token bucket of `calls` per `per_ms`, and at most `in_flight` at once.
+ * SP_OK: *slot must be given back.  SP_E_RATE: *retry_s says when.  A full table shares slots by hash (never unlimited). */
+SP_MUST enum sp_status sp_slots_take(struct sp_slots *s, uint32_t front, uint64_t key, uint64_t now_ms, uint32_t calls,
+    uint64_t per_ms, uint32_t in_flight, uint32_t *slot, uint32_t *retry_s);
+void sp_slots_give(struct sp_slots *s, uint32_t front, uint32_t slot);
+/* A front died: what it held is void.  (Super.) */
+void sp_slots_clear_front(struct sp_slots *s, uint32_t front);
+
+#endif

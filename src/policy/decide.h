@@ -1,0 +1,44 @@
+/*
+ * The one decision (config.md section 3): the same function for list and call, in front and again in egress.
+ * Pure: no clock, no I/O, no allocation.  Cost: the rules that name the tool, nothing else.
+ */
+#ifndef SP_POLICY_DECIDE_H
+#define SP_POLICY_DECIDE_H
+
+#include "image/image.h"
+#include "oauth/principal.h"
+#include "wire/json.h"
+
+enum sp_outcome {
+	SP_CLOSED = 0,		/* 0, so that a forgotten decision denies */
+	SP_REFUSED_ARGS,	/* closed, but the caller's list has the tool */
+	SP_SHORT,
+	SP_ASK,
+	SP_ALLOW
+};
+
+enum { SP_RULES_LEFT = 64, SP_SCOPE_WORDS = 16, SP_TAG_WORDS = 16 };	/* at most 1024 scopes and tags in a file (loader refuses more) */
+
+struct sp_decision {
+	enum sp_outcome outcome;
+	enum sp_manner	manner;			/* SP_SHORT: the strictest of the rules left */
+	bool	 listed;			/* the caller's tools/list has this tool */
+	uint64_t wanted[SP_SCOPE_WORDS];	/* SP_SHORT: every scope the rules left want */
+	uint32_t left[SP_RULES_LEFT];		/* rules left, for `why`; nleft may exceed what is stored */
+	uint32_t nleft;
+	const char *reason;			/* constant text for log and `why`: "no rule opens it", "tag demand unmet by rule", … */
+	uint32_t reason_rule;			/* index of the rule the reason speaks of, or UINT32_MAX */
+};
+
+/* `who` NULL: no credential and no anonymous source (always closed).  `args` NULL: no arguments given (an empty object). */
+void sp_decide(const struct sp_image *img, const struct sp_principal *who, uint32_t tool, sp_jval *args,
+    struct sp_decision *out);
+/* Does the caller's tools/list have this tool?  Conditions are taken in the caller's favour. */
+SP_MUST bool sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool);
+/* The scopes of a set as one space-separated text, in the order of the image. */
+void sp_scopes_write(struct sp_out *o, const struct sp_image *img, const uint64_t *words, uint32_t n);
+
+/* config.md section 1.6: '*' any run but '/', '**' any run; whole, case-sensitive, byte for byte; linear in the text per star. */
+SP_MUST bool sp_glob(sp_slice pattern, sp_slice text);
+
+#endif
