@@ -1,0 +1,10 @@
+// The same for the 2.x client, which speaks either era: era "legacy" (its default) or "2026-07-28" (pinned).
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { run } from "../steps.mjs";
+
+await run(async ({ url, fetch, era }) => {
+	const options = era === "legacy" ? {} : { versionNegotiation: { mode: { pin: era } } };
+	const client = new Client({ name: "e2e", version: "1" }, options);
+	await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
+	return client;
+});
