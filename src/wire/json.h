@@ -16,7 +16,7 @@
 typedef yyjson_val sp_jval;		/* borrowed from the sp_json that read it */
 
 struct sp_json_limits {
-	unsigned depth;			/* levels of array and object; 64 is the default everywhere */
+	unsigned depth;			/* levels of array and object; 64 is the default everywhere, 512 the most */
 	size_t	 values;		/* all values; 0: no more than the text's length allows */
 };
 #define SP_JSON_DEFAULT ((struct sp_json_limits){ 64, 0 })
@@ -27,7 +27,8 @@ struct sp_json {
 	sp_jval	   *root;
 };
 
-/* Parses a copy of `text`.  SP_E_BAD_JSON with e->log saying what and at which byte; SP_E_TOO_BIG: limits.
+/* Parses a copy of `text`.  SP_E_BAD_JSON with e->log saying what and at which byte (also: nested too deep);
+ * SP_E_TOO_BIG: more than lim.values, or no memory.
  * On success *out is owned by the caller (sp_json_free; NULL-safe; SP_AUTO works).
  * Memory from malloc: about 4 bytes a byte of text. */
 SP_MUST enum sp_status sp_json_read(sp_slice text, struct sp_json_limits lim, struct sp_json *out, struct sp_err *e);
