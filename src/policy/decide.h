@@ -10,9 +10,9 @@
 #include "wire/json.h"
 
 enum sp_outcome {
-	SP_CLOSED = 0,		/* 0, so that a forgotten decision denies */
+	SP_CLOSED = 0,		/* 0, so that a forgotten decision denies; also short by rules that hide (`manner` is then HIDE) */
 	SP_REFUSED_ARGS,	/* closed, but the caller's list has the tool */
-	SP_SHORT,
+	SP_SHORT,		/* `manner` is CHALLENGE or LIST */
 	SP_ASK,
 	SP_ALLOW
 };
@@ -35,6 +35,15 @@ void sp_decide(const struct sp_image *img, const struct sp_principal *who, uint3
     struct sp_decision *out);
 /* Does the caller's tools/list have this tool?  Conditions are taken in the caller's favour. */
 SP_MUST bool sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool);
+/* One rule against one call, for `why`: what it lacks to be satisfied. */
+struct sp_rule_look {
+	bool left, decided;			/* it speaks of this call; without doubt */
+	bool opens;
+	bool tags_unmet, scopes_missing;
+	uint64_t missing[SP_SCOPE_WORDS];	/* the scopes that it wants and the caller has not */
+};
+void sp_rule_look(const struct sp_image *img, const struct sp_principal *who, uint32_t rule, sp_jval *args,
+    struct sp_rule_look *out);
 /* The scopes of a set as one space-separated text, in the order of the image. */
 void sp_scopes_write(struct sp_out *o, const struct sp_image *img, const uint64_t *words, uint32_t n);
 

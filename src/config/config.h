@@ -1,0 +1,66 @@
+/*
+ * sallyport.yaml to the compiled image (config.md is the contract).  Strict: what is not understood is refused, and
+ * all findings come at once, each with its place.  Used by loader, `check` and `why`; no role reads YAML.
+ */
+#ifndef SP_CONFIG_CONFIG_H
+#define SP_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "image/image.h"
+
+enum { SP_FINDINGS_MAX = 200 };		/* more are counted, not kept */
+
+struct sp_finding {
+	bool	 warning;
+	uint32_t line, col;		/* from 1; 0: the file as a whole */
+	uint32_t order;
+	sp_slice text;			/* never a value that could be a secret */
+};
+
+struct sp_findings {
+	struct sp_finding list[SP_FINDINGS_MAX];
+	uint32_t n;
+	uint32_t errors, warnings;	/* counted also when not kept */
+	sp_slice file;			/* the name that goes in front */
+	struct sp_arena mem;
+};
+
+void sp_findings_init(struct sp_findings *f, sp_slice file);
+void sp_findings_free(struct sp_findings *f);
+/* Does not come back with a status: when memory is out the finding still counts. */
+void sp_findings_add(struct sp_findings *f, bool warning, uint32_t line, uint32_t col, const char *fmt, ...)
+    SP_PRINTF(5, 6);
+/* "FILE:LINE:COL: error: text" lines in the order of the file. */
+void sp_findings_write(struct sp_out *o, struct sp_findings *f);
+
+/* Where files come from.  `path` is joined to the folder of the configuration already. */
+typedef enum sp_status (*sp_config_read_fn)(void *ctx, sp_slice path, size_t max, struct sp_out *out,
+    struct sp_err *e);
+
+struct sp_config_opts {
+	uint32_t generation;
+	bool	 accept_ask;		/* tests only: `ask` is decided, but not yet served */
+	sp_config_read_fn read;		/* NULL: the file system */
+	void	*ctx;
+};
+
+/*
+ * Reads the file at `path` and what it names.  SP_OK: no error was found (there may be warnings) and `out` is a
+ * finished image, to be freed with sp_imgb_free().  SP_E_CONFIG: see the findings; `out` is empty.
+ * sp_crypto_init() must have been called.  `f` is initialised by the caller with the name to be shown.
+ */
+SP_MUST enum sp_status sp_config_load(sp_slice path, const struct sp_config_opts *opts, struct sp_findings *f,
+    struct sp_imgb *out);
+
+/* What `check` prints, from a checked image: the ok: line, all values in effect, tools x sources. */
+void sp_config_summary(struct sp_out *o, const struct sp_image *img);
+void sp_config_full(struct sp_out *o, const struct sp_image *img);
+void sp_config_table(struct sp_out *o, const struct sp_image *img);
+
+/* The OpenAPI document behind `openapi: sallyport:management`. */
+sp_slice sp_management_document(void);
+/* Name, host and secret of that server: what its egress and front agree on. */
+#define SP_MANAGEMENT_HOST "management.internal"
+#define SP_MANAGEMENT_REF "vault:management"
+
+#endif
