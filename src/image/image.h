@@ -7,9 +7,11 @@
 
 #include "base/err.h"
 #include "base/out.h"
+#include "wire/http1.h"	/* enum sp_method */
 
 #define SP_IMAGE_MAGIC 0x53505930u	/* the last digit counts format changes */
 #define SP_ANYONE UINT32_MAX
+enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64 };	/* most scopes, and tags; most steps of sp_img_find_tool() */
 
 enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS };
 enum sp_place { SP_PLACE_HEADER = 1, SP_PLACE_QUERY, SP_PLACE_COOKIE };
@@ -92,6 +94,9 @@ struct sp_ref sp_imgb_array(struct sp_imgb *b, const void *recs, size_t size, ui
 #define SP_IMGB_ARRAY(b, recs, n) sp_imgb_array(b, recs, sizeof *(recs), n)
 struct sp_ref sp_imgb_words(struct sp_imgb *b, const uint64_t *w, uint32_t n);
 struct sp_ref sp_imgb_u32(struct sp_imgb *b, const uint32_t *v, uint32_t n);
+/* The table tool_index over n tools with their `shown` set: slot (hash + k) & mask for k < SP_IMAGE_PROBES.
+ * Names that collide on purpose make sp_imgb_finish() fail. */
+struct sp_ref sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t n);
 /* Puts magic, size and head in place and checks the result with sp_image_check(). The bytes are b->o's. */
 SP_MUST enum sp_status sp_imgb_finish(struct sp_imgb *b, const struct sp_img_head *head, struct sp_err *e);
 void sp_imgb_free(struct sp_imgb *b);
