@@ -27,6 +27,7 @@ enum sp_msg {
 	SP_M_COUNT
 };
 
+enum { SP_MSG_FDS = 32 };	/* descriptors that one message can carry */
 struct sp_msgrule { const char *name; uint32_t from, to; uint32_t max; unsigned fds; };
 const struct sp_msgrule *sp_msgrule(unsigned type);		/* NULL: no such message */
 /* May `from` send this to `to`? */
