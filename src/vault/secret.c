@@ -194,6 +194,12 @@ sp_secret_set(struct sp_secret *s, sp_slice value)
 	return SP_OK;
 }
 
+enum sp_status
+sp_secret_copy(struct sp_secret *to, const struct sp_secret *from)
+{
+	return sp_secret_set(to, (sp_slice){ (const char *)from->p, from->n });
+}
+
 void
 sp_secret_cut(struct sp_secret *s, size_t n)
 {

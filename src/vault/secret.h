@@ -25,6 +25,8 @@ struct sp_secret *sp_secret_new(size_t cap);
 void sp_secret_free(struct sp_secret **s);
 /* SP_E_TOO_BIG: more than its capacity; the old value stays. */
 SP_MUST enum sp_status sp_secret_set(struct sp_secret *s, sp_slice value);
+/* The same from another secret, which never leaves locked memory on the way. */
+SP_MUST enum sp_status sp_secret_copy(struct sp_secret *to, const struct sp_secret *from);
 /* Space for exactly n bytes, which become the value: for decryption and read() straight into locked memory.
  * The old value is wiped.  NULL: more than its capacity. */
 SP_MUST void *sp_secret_space(struct sp_secret *s, size_t n);
