@@ -41,8 +41,17 @@ struct sp_role_def {
 	bool (*message)(void *ctx, unsigned type, sp_slice body, const int *fds, unsigned nfds);
 };
 
+/* The descriptors of BOOT, in this order: image, page, ring (front, manage, egress), slots (front), state folder (keeper),
+ * listeners.  At most SP_BOOT_LISTENERS of the last.
+ * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
+enum { SP_BOOT_LISTENERS = 28 };
+
 int sp_role_main(const struct sp_role_def *def);
-void sp_role_exit(struct sp_boot *b);		/* leaves the loop; the process ends with 0 */
+/* Leaves the loop; the process ends with 0.  What channels have not written yet is lost. */
+void sp_role_exit(struct sp_boot *b);
+
+/* The user ids of roles when we are started as root: this number plus enum sp_role. */
+enum { SP_UID_BASE = 64100 };
 
 /* What a kernel layer is missing is an error that names layer, kernel and remedy (isolation: full), or a warning (available). */
 struct sp_jail {
