@@ -60,12 +60,16 @@ struct sp_http {
 	const char *why;		/* for the log */
 	int	 state;
 	bool	 no_body;		/* set by the caller before the head of an answer to HEAD */
-	size_t	 scanned;
+	/* Private. */
+	bool	 cr, ext, heard;	/* in a line of chunked framing: CR came, extension began; llhttp agreed */
+	unsigned digits, interim;	/* of the chunk size; 1xx answers skipped */
+	size_t	 scanned, extra;	/* of the head; bytes of chunk extensions and trailers */
+	uint64_t left;			/* of the body, or of this chunk */
 	llhttp_t ll;
-	llhttp_settings_t set;
 };
 
 void sp_http_init(struct sp_http *h, enum sp_http_kind kind, struct sp_http_limits lim);
+/* Only after SP_HTTP_END; does nothing elsewhere.  Clears no_body. */
 void sp_http_next(struct sp_http *h);
 /* One step over *in, consuming what was understood. */
 SP_MUST enum sp_http_step sp_http_read(struct sp_http *h, sp_slice *in);

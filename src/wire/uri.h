@@ -24,10 +24,14 @@ struct sp_uri {
 	sp_slice whole, authority;
 };
 
+/* SP_E_BAD_REQUEST with e->log saying what is wrong.  At most 8 kB.  A host name has labels of letters, digits, '-'
+ * and '_', no final dot, and a last label that is no number. */
 SP_MUST enum sp_status sp_uri_read(sp_slice text, struct sp_uri *out, struct sp_err *e);
 /* HOST, HOST:PORT or [V6]:PORT by the same host rules; *port 0 when absent. */
 SP_MUST enum sp_status sp_hostport_read(sp_slice text, sp_slice *host, enum sp_host_kind *kind, uint16_t *port,
     struct sp_err *e);
+/* Only characters that RFC 3986 lets stand in a path (or a query or fragment), and whole %XX. */
+SP_MUST bool sp_uri_chars(sp_slice s, bool query);
 /* Same scheme, host (ASCII case folded) and port. */
 SP_MUST bool sp_uri_same_origin(const struct sp_uri *a, const struct sp_uri *b);
 /* "https://host[:port]" with lower-case host and without a default port. */
