@@ -17,7 +17,7 @@ struct sp_audit_record {
 	uint64_t time_us;		/* Unix time */
 	uint64_t call;			/* INTENT and OUTCOME of one call share it; unique within one ring and incarnation */
 	uint32_t kind;			/* enum sp_audit_kind */
-	uint32_t outcome;		/* DECISION: enum sp_outcome or enum sp_status; OUTCOME: enum sp_audit_outcome */
+	uint32_t outcome;		/* DECISION: enum sp_outcome, or SP_AUDIT_STATUS(enum sp_status); OUTCOME: enum sp_audit_outcome */
 	uint32_t status;		/* HTTP status of the upstream, or 0 */
 	uint32_t duration_us;
 	uint32_t bytes_out, bytes_in;
@@ -29,6 +29,8 @@ struct sp_audit_record {
 	char	 note[96];		/* constant text, never from outside */
 	uint8_t	 fingerprint[8];
 };
+/* A status as the outcome of a decision, told from enum sp_outcome. */
+#define SP_AUDIT_STATUS(st) (0x100u | (uint32_t)(st))
 enum sp_audit_outcome { SP_DONE = 1, SP_FAILED, SP_UNKNOWN_OUTCOME, SP_NOT_SENT };
 
 struct sp_ring;
@@ -45,6 +47,9 @@ SP_MUST enum sp_status sp_ring_map_reader(int fd, struct sp_ring **out, struct s
 /* Copies the oldest unread committed record; false when there is none.  sp_ring_advance() gives its slot back. */
 SP_MUST bool sp_ring_peek(struct sp_ring *r, struct sp_audit_record *out);
 void sp_ring_advance(struct sp_ring *r);
+/* The i-th unread one (0: the oldest), and giving back n slots at once: a batch is given back only when it was written. */
+SP_MUST bool sp_ring_peek_at(struct sp_ring *r, uint32_t i, struct sp_audit_record *out);
+void sp_ring_advance_n(struct sp_ring *r, uint32_t n);
 void sp_ring_free(struct sp_ring **r);
 /* Copies text into a record's field. */
 #define SP_RING_TEXT(field, slice) sp_ring_text(field, sizeof(field), slice)
