@@ -36,7 +36,9 @@ struct sp_spec_op {
 	sp_slice schema;		/* inputSchema, JSON text, self-contained ($defs) */
 	/* security: alternatives of schemes; noptions == 0: none needed.  options[i] holds nneed[i] indices into spec->schemes. */
 	uint32_t noptions; uint32_t **options; uint32_t *nneed;
-	sp_slice skipped;		/* not empty: why this operation is no tool; the rest is then unset */
+	/* Not empty: why this operation is no tool; then only method, path and name are set, and for a path item that
+	 * could not be read at all method is 0 and name empty. */
+	sp_slice skipped;
 };
 
 struct sp_spec {

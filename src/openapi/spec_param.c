@@ -1,0 +1,332 @@
+/* Parameters of an operation: where each goes on the wire, and what the tool calls it. */
+#include "openapi/spec_int.h"
+
+enum { PARAM_COST = 128, ARG_MAX = 64, WIRE_MAX = 256 };
+
+sp_jval *
+sp_spec_param_schema(const struct sp_reader *r, sp_jval *param)
+{
+	/* In Swagger 2.0 the parameter is its own schema. */
+	return r->dialect == 20 ? param : SP_JGET(param, "schema");
+}
+
+static sp_slice
+text_of(sp_jval *param, const char *key)
+{
+	return sp_jtext(sp_jget(param, sp_str(key)));
+}
+
+/* --- the path template --- */
+
+static bool
+is_path_char(unsigned char c)
+{
+	return sp_is_alpha(c) || sp_is_digit(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@/%", c) != NULL);
+}
+
+static bool
+is_dots(sp_slice s)
+{
+	while (s.n != 0)	/* "%2e" is a dot to most servers */
+		if (!sp_take_nocase(&s, SP_LIT("%2e")) && !sp_take(&s, SP_LIT(".")))
+			return false;
+	return true;
+}
+
+/* Every '%' has its two digits. */
+static bool
+is_encoded(sp_slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '%' && (s.n - i < 3 || !sp_is_hex((unsigned char)s.p[i + 1]) ||
+		    !sp_is_hex((unsigned char)s.p[i + 2])))
+			return false;
+	return true;
+}
+
+/* Reads "{name}" or literal text from the front. */
+static enum sp_status
+piece_take(struct sp_reader *r, sp_slice *in, sp_slice *name)
+{
+	size_t n;
+
+	*name = (sp_slice){ NULL, 0 };
+	if (!sp_take(in, SP_LIT("{"))) {
+		n = sp_span(*in, is_path_char);
+		if (n == 0 || !is_encoded(sp_sub(*in, 0, n)))
+			return sp_spec_skip(r, "the path has a character that a path cannot have");
+		sp_advance(in, n);
+		return SP_OK;
+	}
+	if (!sp_take_to(in, '}', name) || name->n == 0 || sp_has_byte(*name, '{') || sp_has_byte(*name, '/'))
+		return sp_spec_skip(r, "the path has a { without its }, or without a name");
+	return SP_OK;
+}
+
+static bool
+has_path_param(const struct sp_params *ps, sp_slice name)
+{
+	for (uint32_t i = 0; i < ps->n; i++)
+		if (ps->p[i].in == SP_IN_PATH && sp_eq(ps->p[i].wire, name))
+			return true;
+	return false;
+}
+
+/* Every name in the template is a parameter; literal segments are plain. */
+static enum sp_status
+template_check(struct sp_reader *r, sp_slice path, const struct sp_params *ps)
+{
+	sp_slice in = path, name, segment;
+
+	if (path.n == 0 || path.p[0] != '/' || sp_starts(path, SP_LIT("//")))
+		return sp_spec_skip(r, "the path does not begin with one /");
+	while (in.n != 0) {
+		enum sp_status st = piece_take(r, &in, &name);
+
+		if (st != SP_OK)
+			return st;
+		if (name.n != 0 && !has_path_param(ps, name))
+			return sp_spec_skip(r, "path parameter %.*s is not described", SP_PRI(name));
+	}
+	in = path;
+	while (sp_take_part(&in, '/', &segment))
+		if (segment.n != 0 && is_dots(segment))
+			return sp_spec_skip(r, "the path has a . or .. segment");
+	return SP_OK;
+}
+
+static bool
+template_has(sp_slice path, sp_slice name)
+{
+	sp_slice got;
+
+	while (sp_take_to(&path, '{', &got))
+		if (sp_take_to(&path, '}', &got) && sp_eq(got, name))
+			return true;
+	return false;
+}
+
+/* --- one parameter --- */
+
+static enum sp_status
+style_old(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
+{
+	sp_slice format = text_of(v, "collectionFormat");
+
+	p->style = p->in == SP_IN_QUERY ? SP_STYLE_FORM : SP_STYLE_SIMPLE;
+	p->explode = sp_eq(format, SP_LIT("multi"));
+	if (format.n == 0 || sp_eq(format, SP_LIT("csv")) || (p->explode && p->in == SP_IN_QUERY))
+		return SP_OK;
+	return sp_spec_skip(r, "parameter %.*s: collectionFormat %.*s is not supported", SP_PRI(p->wire), SP_PRI(format));
+}
+
+static enum sp_status
+style_new(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
+{
+	sp_slice style = text_of(v, "style"), want = SP_LIT("simple");
+	sp_jval *explode = SP_JGET(v, "explode");
+
+	p->style = SP_STYLE_SIMPLE;
+	if (p->in == SP_IN_QUERY) {
+		want = SP_LIT("form");
+		p->style = SP_STYLE_FORM;
+	}
+	if (style.n != 0 && !sp_eq(style, want))
+		return sp_spec_skip(r, "parameter %.*s: style %.*s is not supported", SP_PRI(p->wire), SP_PRI(style));
+	if (SP_JGET(v, "content") != NULL)
+		return sp_spec_skip(r, "parameter %.*s: \"content\" is not supported", SP_PRI(p->wire));
+	p->explode = explode == NULL ? p->in == SP_IN_QUERY : sp_jtrue(explode);
+	return SP_OK;
+}
+
+static enum sp_status
+types_check(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
+{
+	sp_jval *schema = sp_spec_param_schema(r, v), *items;
+	enum sp_status st = sp_spec_deref(r, schema, &schema);
+
+	if (st != SP_OK)
+		return st;
+	p->type = sp_spec_types(r, schema);
+	if ((p->type & SP_T_OBJ) != 0)
+		return sp_spec_skip(r, "parameter %.*s: objects outside the body are not supported", SP_PRI(p->wire));
+	st = sp_spec_deref(r, SP_JGET(schema, "items"), &items);
+	if (st != SP_OK)
+		return st;
+	if ((p->type & SP_T_ARR) != 0 && (sp_spec_types(r, items) & (SP_T_ARR | SP_T_OBJ)) != 0)
+		return sp_spec_skip(r, "parameter %.*s: a list of lists or objects is not supported", SP_PRI(p->wire));
+	return SP_OK;
+}
+
+static enum sp_status
+wire_check(struct sp_reader *r, const struct sp_spec_param *p, sp_slice path)
+{
+	if (p->wire.n == 0 || p->wire.n > WIRE_MAX)
+		return sp_spec_skip(r, "a parameter has no name, or one of more than %d bytes", WIRE_MAX);
+	if (p->in == SP_IN_HEADER && sp_span(p->wire, sp_is_tchar) != p->wire.n)
+		return sp_spec_skip(r, "parameter %.*s: not the name of a header", SP_PRI(p->wire));
+	if (p->in == SP_IN_PATH && !template_has(path, p->wire))
+		return sp_spec_skip(r, "path parameter %.*s is not in the path", SP_PRI(p->wire));
+	return SP_OK;
+}
+
+static enum sp_status
+param_read(struct sp_reader *r, sp_jval *v, sp_slice path, struct sp_spec_param *p)
+{
+	sp_slice in = text_of(v, "in");
+	enum sp_status st;
+
+	p->wire = sp_arena_copy(r->a, text_of(v, "name"));
+	if (p->wire.p == NULL)
+		return sp_spec_full(r);
+	if (sp_eq(in, SP_LIT("path")))
+		p->in = SP_IN_PATH;
+	else if (sp_eq(in, SP_LIT("query")))
+		p->in = SP_IN_QUERY;
+	else if (sp_eq(in, SP_LIT("header")))
+		p->in = SP_IN_HEADER;
+	else
+		return sp_spec_skip(r, "parameter %.*s: place \"%.*s\" is not supported", SP_PRI(p->wire), SP_PRI(in));
+	p->required = p->in == SP_IN_PATH || sp_jtrue(SP_JGET(v, "required"));
+	st = wire_check(r, p, path);
+	if (st == SP_OK)
+		st = r->dialect == 20 ? style_old(r, v, p) : style_new(r, v, p);
+	return st == SP_OK ? types_check(r, v, p) : st;
+}
+
+/* --- all of them --- */
+
+static bool
+same_param(sp_jval *a, sp_jval *b)
+{
+	return sp_eq(text_of(a, "name"), text_of(b, "name")) && sp_eq(text_of(a, "in"), text_of(b, "in"));
+}
+
+static enum sp_status
+gather(struct sp_reader *r, sp_jval *list, struct sp_params *ps)
+{
+	uint32_t before = ps->n;
+	enum sp_status st;
+
+	if (list != NULL && !sp_jis_arr(list))
+		return sp_spec_skip(r, "\"parameters\" is no list");
+	for (struct sp_jiter it = sp_jeach(list); sp_jnext(&it);) {
+		sp_jval *v;
+		uint32_t i = 0;
+
+		/* A reference can bring the same long list to any number of operations. */
+		if (r->work < PARAM_COST + 8 * ps->n)
+			return sp_fail(r->e, SP_E_CONFIG, NULL, "the operations have too many parameters together");
+		r->work -= PARAM_COST + 8 * ps->n;
+		st = sp_spec_deref(r, it.val, &v);
+		if (st != SP_OK)
+			return st;
+		if (!sp_jis_obj(v) || !sp_jis_str(SP_JGET(v, "name")) || !sp_jis_str(SP_JGET(v, "in")))
+			return sp_spec_skip(r, "a parameter without a name or a place");
+		while (i < ps->n && !same_param(ps->obj[i], v))
+			i++;
+		if (i == SP_SPEC_PARAMS)
+			return sp_spec_skip(r, "more than %d parameters", SP_SPEC_PARAMS);
+		if (i < ps->n && i >= before)
+			return sp_spec_skip(r, "parameter %.*s is given twice", SP_PRI(text_of(v, "name")));
+		ps->obj[i] = v;		/* the operation's own replaces the path's */
+		ps->n += i == ps->n;
+	}
+	return SP_OK;
+}
+
+/* Takes out what is no argument: the body of Swagger 2.0, and what arguments may never set. */
+static enum sp_status
+sort_out(struct sp_reader *r, struct sp_params *ps)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ps->n; i++) {
+		sp_jval *v = ps->obj[i];
+		sp_slice in = text_of(v, "in"), name = text_of(v, "name");
+
+		if (r->dialect == 20 && sp_eq(in, SP_LIT("formData")))
+			return sp_spec_skip(r, "parameter %.*s: form data is not supported", SP_PRI(name));
+		if (r->dialect == 20 && sp_eq(in, SP_LIT("body"))) {
+			if (ps->body != NULL)
+				return sp_spec_skip(r, "two body parameters");
+			ps->body = v;
+			continue;
+		}
+		if (!sp_spec_is_slot(r, in, name))
+			ps->obj[n++] = v;
+	}
+	ps->n = n;
+	return SP_OK;
+}
+
+enum sp_status
+sp_spec_params(struct sp_reader *r, sp_jval *item, sp_jval *op, sp_slice path, struct sp_params *out)
+{
+	enum sp_status st = gather(r, SP_JGET(item, "parameters"), out);
+
+	if (st == SP_OK)
+		st = gather(r, SP_JGET(op, "parameters"), out);
+	if (st == SP_OK)
+		st = sort_out(r, out);
+	if (st != SP_OK)
+		return st;
+	out->p = sp_arena_get(r->a, out->n * sizeof *out->p);
+	if (out->p == NULL)
+		return sp_spec_full(r);
+	for (uint32_t i = 0; i < out->n; i++) {
+		st = param_read(r, out->obj[i], path, &out->p[i]);
+		if (st != SP_OK)
+			return st;
+	}
+	return template_check(r, path, out);
+}
+
+/* --- names of arguments --- */
+
+static enum sp_status
+arg_name(struct sp_reader *r, const struct sp_spec_param *p, bool suffix, sp_slice *out)
+{
+	static const char *const where[] = { [SP_IN_PATH] = "__path", [SP_IN_QUERY] = "__query",
+		[SP_IN_HEADER] = "__header" };
+	char buf[ARG_MAX + 16];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_spec_name_clean(&o, p->wire, suffix ? ARG_MAX - 8 : ARG_MAX);
+	sp_out_str(&o, suffix ? where[p->in] : "");
+	*out = sp_arena_copy(r->a, sp_out_view(&o));
+	return out->p == NULL ? sp_spec_full(r) : SP_OK;
+}
+
+static bool
+is_taken(struct sp_reader *r, const struct sp_params *ps, uint32_t me, sp_jval *members, sp_slice body_arg)
+{
+	sp_slice name = ps->p[me].arg;
+
+	for (uint32_t i = 0; i < ps->n; i++)
+		if (i != me && sp_eq(ps->p[i].arg, name))
+			return true;
+	return sp_eq(name, body_arg) || sp_spec_get(r, members, name) != NULL;
+}
+
+enum sp_status
+sp_spec_args(struct sp_reader *r, struct sp_params *ps, sp_jval *members, sp_slice body_arg)
+{
+	bool twin[SP_SPEC_PARAMS];
+	enum sp_status st = SP_OK;
+
+	for (uint32_t i = 0; i < ps->n && st == SP_OK; i++)
+		st = arg_name(r, &ps->p[i], false, &ps->p[i].arg);
+	if (st != SP_OK)
+		return st;
+	for (uint32_t i = 0; i < ps->n; i++)
+		twin[i] = is_taken(r, ps, i, members, body_arg);
+	for (uint32_t i = 0; i < ps->n && st == SP_OK; i++)
+		if (twin[i])
+			st = arg_name(r, &ps->p[i], true, &ps->p[i].arg);
+	for (uint32_t i = 0; i < ps->n && st == SP_OK; i++)
+		if (is_taken(r, ps, i, members, body_arg))
+			return sp_spec_skip(r, "two arguments would be called %.*s", SP_PRI(ps->p[i].arg));
+	return st;
+}
