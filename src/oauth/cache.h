@@ -1,0 +1,20 @@
+/*
+ * Verified tokens by SHA-256 of their exact bytes.  Sets of eight slots: a lookup looks at eight, a full set gives up
+ * the slot that was not used for longest.  Which set a hash falls into depends on a key, so nobody can aim.
+ */
+#ifndef SP_OAUTH_CACHE_H
+#define SP_OAUTH_CACHE_H
+
+#include "base/hash.h"
+#include "oauth/principal.h"
+
+struct sp_cache;
+
+struct sp_cache *sp_cache_new(uint32_t entries, struct sp_hash_key seed);	/* NULL: no memory */
+void sp_cache_free(struct sp_cache **c);
+/* Borrowed; NULL when it is not there, has died, or is of another epoch. */
+struct sp_principal *sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_t epoch);
+/* Takes a reference of its own. */
+void sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *who, int64_t dies_s, uint64_t epoch);
+
+#endif

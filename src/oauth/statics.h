@@ -1,0 +1,29 @@
+/* Static tokens by SHA-256 of their text, each with its finished principal or the reason why the source refuses it. */
+#ifndef SP_OAUTH_STATICS_H
+#define SP_OAUTH_STATICS_H
+
+#include "base/err.h"
+#include "oauth/principal.h"
+
+enum { SP_STATICS_MAX = 65536, SP_STATIC_WHY = 160 };
+
+struct sp_static {
+	struct sp_static    *next;
+	uint8_t		     hash[32];
+	struct sp_principal *who;	/* NULL: refused */
+	char		     why[SP_STATIC_WHY];
+};
+
+struct sp_statics {
+	struct sp_static **bucket;	/* all-zero: empty */
+	uint32_t	   buckets, n;
+};
+
+/* Takes over `who`, also when it fails.  SP_E_FULL: too many, or no memory. */
+SP_MUST enum sp_status sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal *who,
+    const char *why);
+void sp_statics_del(struct sp_statics *t, const uint8_t hash[32]);
+const struct sp_static *sp_statics_find(const struct sp_statics *t, const uint8_t hash[32]);
+void sp_statics_free(struct sp_statics *t);
+
+#endif
