@@ -4,7 +4,7 @@
 
 enum {
 	SHIFTS = 4096, BUCKETS = 256, NONE = UINT16_MAX,
-	FORMS_EACH = 17, ENTRIES_EACH = 96,	/* per value, at most */
+	FORMS_EACH = 17, ENTRIES_EACH = 128,	/* per value, at most */
 	TEXT_MAX = 16384 + 512			/* longest value */
 };
 

@@ -372,7 +372,7 @@ start_json(struct start *s, sp_slice v, size_t i, unsigned anchor)
 
 	if (anchor == 6 && one_of(c, "\"+`\x7f"))
 		put_u(s, c);
-	else if (anchor == 5)
+	else if (anchor == 5 || anchor > 6)
 		put(s, c, false);
 	else if (which != NULL) {
 		put(s, '\\', false);
@@ -388,13 +388,18 @@ start_json(struct start *s, sp_slice v, size_t i, unsigned anchor)
 	return 1;
 }
 
+/* What each encoder escapes, and how it writes the quotes: OWASP's five, Go, Python, XML, DOM text, nothing, PHP's
+ * ENT_COMPAT, DOM attributes, minimal XML. */
+static const struct { const char *set, *quot, *apos; } html_ways[SP_FORM_ANCHORS] = {
+	{ "&<>\"'", "&quot;", "&#39;" }, { "&<>\"'", "&#34;", "&#39;" }, { "&<>\"'", "&quot;", "&#x27;" },
+	{ "&<>\"'", "&quot;", "&apos;" }, { "&<>", NULL, NULL }, { "", NULL, NULL },
+	{ "&<>\"", "&quot;", NULL }, { "&\"", "&quot;", NULL }, { "&<", NULL, NULL },
+};
+
 static void
 start_html(struct start *s, uint8_t c, unsigned anchor)
 {
-	static const char *const quot[] = { "&quot;", "&#34;", "&quot;", "&quot;", "\"" };
-	static const char *const apos[] = { "&#39;", "&#39;", "&#x27;", "&apos;", "'" };
-
-	if (anchor >= 5)
+	if (!one_of(c, html_ways[anchor].set))
 		put(s, c, false);
 	else if (c == '&')
 		put_str(s, "&amp;");
@@ -402,12 +407,8 @@ start_html(struct start *s, uint8_t c, unsigned anchor)
 		put_str(s, "&lt;");
 	else if (c == '>')
 		put_str(s, "&gt;");
-	else if (c == '"')
-		put_str(s, quot[anchor]);
-	else if (c == '\'')
-		put_str(s, apos[anchor]);
 	else
-		put(s, c, false);
+		put_str(s, c == '"' ? html_ways[anchor].quot : html_ways[anchor].apos);
 }
 
 bool

@@ -20,7 +20,7 @@ enum sp_form_match { SP_FORM_NO, SP_FORM_HIT, SP_FORM_MORE };
 enum sp_form_match sp_form_match(const struct sp_form *f, sp_slice value, sp_slice in, bool last, size_t *len,
     uint64_t *work);
 
-enum { SP_FORM_WINDOW = 24, SP_FORM_ANCHORS = 7 };
+enum { SP_FORM_WINDOW = 24, SP_FORM_ANCHORS = 9 };
 /* The beginning of a form; where fold[i], text[i] is a lower-case letter that may also come in upper case. */
 struct sp_form_start { uint8_t text[SP_FORM_WINDOW]; bool fold[SP_FORM_WINDOW]; };
 /* The anchor-th way in which a text of this form may begin, `n` bytes of it; false: there is no such way. */

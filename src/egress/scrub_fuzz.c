@@ -48,8 +48,8 @@ make_forms(sp_slice v)
 			sp_out_fmt(&form[6], "\\u%04X", c);
 		else
 			sp_out_byte(&form[6], (char)c);
-		if (c == '&' || c == '<' || c == '"')
-			sp_out_fmt(&form[7], c == '&' ? "&amp;" : c == '<' ? "&lt;" : "&quot;");
+		if (c == '&' || c == '<' || c == '>' || c == '"')
+			sp_out_str(&form[7], c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : "&quot;");
 		else
 			sp_out_byte(&form[7], (char)c);
 	}

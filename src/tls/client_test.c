@@ -1,0 +1,342 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tls/client.h"
+
+/* --- an authority and a server of our own, in memory */
+
+static EVP_PKEY *ca_key, *leaf_key;
+static X509 *ca;
+
+static void
+ext(X509 *x, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX c;
+	X509_EXTENSION *e;
+
+	X509V3_set_ctx(&c, issuer, x, NULL, NULL, 0);
+	e = X509V3_EXT_conf_nid(NULL, &c, nid, value);
+	assert_non_null(e);
+	assert_int_equal(X509_add_ext(x, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+static X509 *
+make_cert(const char *cn, const char *san, long from_s, long to_s, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
+{
+	static long serial = 1;
+	X509 *x = X509_new();
+	X509_NAME *name = X509_get_subject_name(x);
+
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
+	X509_gmtime_adj(X509_getm_notBefore(x), from_s);
+	X509_gmtime_adj(X509_getm_notAfter(x), to_s);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+	X509_set_issuer_name(x, issuer == NULL ? name : X509_get_subject_name(issuer));
+	ext(x, issuer == NULL ? x : issuer, NID_basic_constraints, issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
+	if (san != NULL)
+		ext(x, issuer == NULL ? x : issuer, NID_subject_alt_name, san);
+	assert_true(X509_sign(x, issuer_key, EVP_sha256()) > 0);
+	return x;
+}
+
+static int
+bundle_fd(void)
+{
+	int fd = memfd_create("bundle", MFD_CLOEXEC);
+	BIO *b = BIO_new_fd(dup(fd), BIO_CLOSE);
+
+	assert_int_equal(PEM_write_bio_X509(b, ca), 1);
+	BIO_free(b);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+struct end {
+	SSL_CTX *ctx;
+	SSL *ssl;
+	int fd;
+};
+
+static int
+choose_h2(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in, unsigned inlen, void *arg)
+{
+	for (unsigned i = 0; i < inlen; i += in[i] + 1u)
+		if (in[i] == 2 && memcmp(in + i + 1, "h2", 2) == 0)
+			fail_msg("K25: h2 was offered");
+	*out = in + 1;
+	*n = in[0];
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static struct end
+server(int fd, X509 *cert, int max_version)
+{
+	struct end s = { SSL_CTX_new(TLS_server_method()), NULL, fd };
+
+	SSL_CTX_set_security_level(s.ctx, 0);
+	SSL_CTX_set_max_proto_version(s.ctx, max_version);
+	SSL_CTX_set_min_proto_version(s.ctx, TLS1_VERSION);
+	SSL_CTX_use_certificate(s.ctx, cert);
+	SSL_CTX_use_PrivateKey(s.ctx, leaf_key);
+	SSL_CTX_set_alpn_select_cb(s.ctx, choose_h2, NULL);
+	s.ssl = SSL_new(s.ctx);
+	SSL_set_fd(s.ssl, fd);
+	SSL_set_accept_state(s.ssl);
+	return s;
+}
+
+static void
+end_free(struct end *s)
+{
+	SSL_free(s->ssl);
+	SSL_CTX_free(s->ctx);
+	close(s->fd);
+}
+
+static void
+pair(int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+static enum sp_tls_result
+shake(struct sp_tls *t, struct end *s)
+{
+	enum sp_tls_result r = SP_TLS_WANT_READ;
+
+	for (int i = 0; i < 20 && (r == SP_TLS_WANT_READ || r == SP_TLS_WANT_WRITE); i++) {
+		r = sp_tls_handshake(t);
+		(void)SSL_do_handshake(s->ssl);
+	}
+	return r;
+}
+
+static struct sp_tls_context *
+context(void)
+{
+	struct sp_tls_context *c = NULL;
+	struct sp_err e = { 0 };
+
+	if (sp_tls_prepare(bundle_fd(), &c, &e) != SP_OK)
+		fail_msg("%s", e.log);
+	return c;
+}
+
+static const struct {
+	const char *name, *cn, *san;
+	long from, to;
+	bool foreign, literal;
+	const char *host;
+	int version;
+	enum sp_tls_result want;
+} rows[] = {
+	{ "right host", "x", "DNS:api.test", -60, 600, false, false, "api.test", 0, SP_TLS_OK },
+	{ "right host, final dot", "x", "DNS:api.test", -60, 600, false, false, "api.test.", 0, SP_TLS_OK },
+	{ "right host, TLS 1.2", "x", "DNS:api.test", -60, 600, false, false, "api.test", TLS1_2_VERSION, SP_TLS_OK },
+	{ "wildcard", "x", "DNS:*.a.test", -60, 600, false, false, "api.a.test", 0, SP_TLS_OK },
+	{ "address", "x", "IP:127.0.0.1", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_OK },
+	{ "address, IPv6", "x", "IP:::1", -60, 600, false, true, "::1", 0, SP_TLS_OK },
+	{ "N07 other host", "x", "DNS:evil.test", -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
+	{ "K25 name in the subject only", "api.test", NULL, -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
+	{ "other address", "x", "IP:127.0.0.2", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_FAILED },
+	{ "address as a name", "x", "DNS:127.0.0.1", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_FAILED },
+	{ "partial wildcard", "x", "DNS:a*.test", -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
+	{ "wildcard over two labels", "x", "DNS:*.a.test", -60, 600, false, false, "a.b.a.test", 0, SP_TLS_FAILED },
+	{ "expired", "x", "DNS:api.test", -600, -60, false, false, "api.test", 0, SP_TLS_FAILED },
+	{ "not yet valid", "x", "DNS:api.test", 600, 6000, false, false, "api.test", 0, SP_TLS_FAILED },
+	{ "signed by nobody known", "x", "DNS:api.test", -60, 600, true, false, "api.test", 0, SP_TLS_FAILED },
+	{ "TLS 1.1", "x", "DNS:api.test", -60, 600, false, false, "api.test", TLS1_1_VERSION, SP_TLS_FAILED },
+};
+
+static void
+test_verification(void **state)
+{
+	struct sp_tls_context *c = context();
+
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		X509 *cert = make_cert(rows[i].cn, rows[i].san, rows[i].from, rows[i].to, leaf_key, ca,
+		    rows[i].foreign ? leaf_key : ca_key);
+		struct sp_tls *t = NULL;
+		struct sp_err e = { 0 };
+		enum sp_tls_result got;
+		struct end s;
+		int fds[2];
+
+		pair(fds);
+		s = server(fds[1], cert, rows[i].version);
+		if (sp_tls_new(c, fds[0], sp_str(rows[i].host), rows[i].literal, &t, &e) != SP_OK)
+			fail_msg("%s: %s", rows[i].name, e.log);
+		got = shake(t, &s);
+		if (got != rows[i].want)
+			fail_msg("%s: %d (%s)", rows[i].name, got, sp_tls_why(t));
+		if (got == SP_TLS_FAILED && sp_tls_why(t)[0] == '\0')
+			fail_msg("%s: no reason", rows[i].name);
+		sp_tls_free(&t);
+		close(fds[0]);
+		end_free(&s);
+		X509_free(cert);
+	}
+	sp_tls_context_free(&c);
+}
+
+static struct sp_tls *
+connected(struct sp_tls_context *c, X509 *cert, int version, int *fd, struct end *s)
+{
+	struct sp_tls *t = NULL;
+	struct sp_err e;
+	int fds[2];
+
+	pair(fds);
+	*s = server(fds[1], cert, version);
+	assert_int_equal(sp_tls_new(c, fds[0], SP_LIT("api.test"), false, &t, &e), SP_OK);
+	assert_int_equal(shake(t, s), SP_TLS_OK);
+	*fd = fds[0];
+	return t;
+}
+
+static void
+test_data_and_end(void **state)
+{
+	struct sp_tls_context *c = context();
+	X509 *cert = make_cert("x", "DNS:api.test", -60, 600, leaf_key, ca, ca_key);
+	struct end s;
+	int fd;
+	struct sp_tls *t = connected(c, cert, 0, &fd, &s);
+	char buf[64];
+	size_t n = 0;
+
+	assert_int_equal(sp_tls_write(t, "GET /", 5, &n), SP_TLS_OK);
+	assert_int_equal(SSL_read(s.ssl, buf, sizeof buf), 5);
+	/* K21: session tickets are waiting in the socket; they are no data. */
+	assert_int_equal(sp_tls_read(t, buf, sizeof buf, &n), SP_TLS_WANT_READ);
+	assert_int_equal(SSL_write(s.ssl, "hello", 5), 5);
+	assert_int_equal(sp_tls_read(t, buf, 2, &n), SP_TLS_OK);
+	assert_int_equal(n, 2);
+	assert_true(sp_tls_pending(t));
+	assert_int_equal(sp_tls_read(t, buf, sizeof buf, &n), SP_TLS_OK);
+	assert_int_equal(n, 3);
+	assert_false(sp_tls_pending(t));
+	SSL_shutdown(s.ssl);
+	assert_int_equal(sp_tls_read(t, buf, sizeof buf, &n), SP_TLS_EOF);
+	sp_tls_free(&t);
+	close(fd);
+	end_free(&s);
+	/* K22: cut off without close_notify */
+	t = connected(c, cert, 0, &fd, &s);
+	end_free(&s);
+	assert_int_equal(sp_tls_read(t, buf, sizeof buf, &n), SP_TLS_FAILED);
+	sp_tls_free(&t);
+	close(fd);
+	X509_free(cert);
+	sp_tls_context_free(&c);
+}
+
+/* K25: a server that asks for a new handshake gets none. */
+static void
+test_renegotiation(void **state)
+{
+	struct sp_tls_context *c = context();
+	X509 *cert = make_cert("x", "DNS:api.test", -60, 600, leaf_key, ca, ca_key);
+	struct end s;
+	int fd, done = 0;
+	struct sp_tls *t = connected(c, cert, TLS1_2_VERSION, &fd, &s);
+	char buf[64];
+	size_t n = 0;
+
+	assert_int_equal(SSL_renegotiate(s.ssl), 1);
+	(void)SSL_do_handshake(s.ssl);
+	assert_int_not_equal(sp_tls_read(t, buf, sizeof buf, &n), SP_TLS_OK);
+	for (int i = 0; i < 5 && !done; i++)
+		done = SSL_do_handshake(s.ssl) == 1 && SSL_renegotiate_pending(s.ssl) == 0;
+	assert_int_equal(n, 0);
+	assert_false(done);
+	sp_tls_free(&t);
+	close(fd);
+	end_free(&s);
+	X509_free(cert);
+	sp_tls_context_free(&c);
+}
+
+static void
+test_garbage(void **state)
+{
+	struct sp_tls_context *c = context();
+	struct sp_tls *t = NULL;
+	struct sp_err e;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(sp_tls_new(c, fds[0], SP_LIT("api.test"), false, &t, &e), SP_OK);
+	assert_int_equal(sp_tls_handshake(t), SP_TLS_WANT_READ);
+	assert_int_equal(write(fds[1], "HTTP/1.1 400 Bad Request\r\n\r\n", 28), 28);
+	assert_int_equal(sp_tls_handshake(t), SP_TLS_FAILED);
+	sp_tls_free(&t);
+	close(fds[0]);
+	close(fds[1]);
+	sp_tls_context_free(&c);
+}
+
+static void
+test_trust_store(void **state)
+{
+	struct sp_tls_context *c = NULL;
+	struct sp_tls *t = NULL;
+	struct sp_err e = { 0 };
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+
+	assert_int_equal(write(fd, "no certificate\n", 15), 15);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(sp_tls_prepare(fd, &c, &e), SP_OK);
+	assert_int_equal(sp_tls_new(c, 0, SP_LIT("api.test"), false, &t, &e), SP_E_UPSTREAM);
+	assert_int_equal(sp_tls_new(c, 0, SP_LIT("api.test"), false, &t, &e), SP_E_UPSTREAM);
+	sp_tls_context_free(&c);
+}
+
+static int
+setup(void **state)
+{
+	signal(SIGPIPE, SIG_IGN);
+	ca_key = EVP_EC_gen("P-256");
+	leaf_key = EVP_EC_gen("P-256");
+	ca = make_cert("Test CA", NULL, -600, 6000, ca_key, NULL, ca_key);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	X509_free(ca);
+	EVP_PKEY_free(ca_key);
+	EVP_PKEY_free(leaf_key);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(test_verification), cmocka_unit_test(test_data_and_end),
+		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_trust_store),
+	};
+	return cmocka_run_group_tests(all, setup, teardown);
+}
