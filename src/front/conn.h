@@ -1,0 +1,179 @@
+/*
+ * HTTP/1.1 connections of one role: accepting, limits, deadlines, one request at a time in order, answers.  What a
+ * request means is the service's business; front and manage are two services over the same connections.
+ *
+ * A connection that waits for a request holds no buffers: those belong to a `work`, taken from a pool when bytes come
+ * and given back when the answer is out.  Everything is bounded: head and body by the limits, bytes pipelined behind
+ * a request by the read buffer, an unread answer by the credit of the call behind it.
+ */
+#ifndef SP_FRONT_CONN_H
+#define SP_FRONT_CONN_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "wire/http1.h"
+
+#include <sys/uio.h>
+#include <uv.h>
+
+struct sp_conn;
+struct sp_hub;
+
+enum sp_conn_state {
+	SP_CONN_WAIT,		/* for a request, or for the rest of its head */
+	SP_CONN_BODY,		/* the head was accepted, the body is coming */
+	SP_CONN_PARKED,		/* the answer will come from elsewhere */
+	SP_CONN_STREAM,		/* the answer has begun, more of it will come */
+	SP_CONN_FLUSH,		/* the answer is complete, the client has yet to read it */
+	SP_CONN_DISCARD,	/* answered before the body was read: the rest of it is thrown away */
+	SP_CONN_LINGER,		/* our side is shut; what still comes is thrown away */
+	SP_CONN_CLOSED
+};
+
+/* What a request under way needs. */
+struct sp_work {
+	struct sp_work *next;
+	struct sp_http	http;
+	struct sp_arena arena;	/* for one request */
+	sp_slice	body;	/* so far; complete when the service's body() is called */
+	struct sp_out	spill;	/* the body, when it does not lie contiguous in buf */
+	size_t pos, len;	/* bytes of buf: understood, read */
+	size_t keep;		/* the head, which stays until the request is over */
+	size_t high;		/* bytes of buf that have to be wiped */
+	size_t cap;
+	char   buf[];
+};
+
+struct sp_conn {
+	uv_poll_t poll;
+	struct sp_hub *hub;
+	struct sp_conn *prev, *next;	/* in hub->waiting or hub->busy */
+	struct sp_work *w;
+	void	*req;			/* the service's, in the arena of w */
+	uint64_t deadline_ms;		/* 0: none */
+	uint64_t answer_left;		/* SP_CONN_STREAM: bytes of the answer that were not handed over yet */
+	uint64_t stall_ms;		/* slow readers: start of the window, bytes written in it */
+	size_t	 stall_bytes;
+	size_t	 discarded;
+	uint64_t peer_key;		/* keyed hash of the client's network address */
+	struct sp_out out;		/* what could not be written yet */
+	size_t	 out_from;
+	int	 fd;
+	int	 armed;			/* uv events that are polled for */
+	uint32_t index;
+	uint16_t turn;			/* counts requests: with index, names this request */
+	uint8_t	 state;			/* enum sp_conn_state */
+	bool	 close_after;		/* no further request */
+	bool	 body_done;		/* the whole request was read */
+	bool	 stepping;		/* advance() is on the stack */
+	bool	 eof;			/* the client will send nothing more */
+	bool	 in_waiting;
+	bool	 fresh;			/* no request yet */
+	bool	 head_only;		/* the answer to HEAD has no body */
+	bool	 bad;			/* framing broke: nothing further is ever parsed */
+};
+
+enum sp_take { SP_TAKE_BODY, SP_TAKE_DONE };
+
+struct sp_service {
+	/* The head is there (c->w->http.head).  SP_TAKE_DONE: it was answered. */
+	enum sp_take (*head)(struct sp_conn *c);
+	/* The whole body is there (c->w->body): answer, or sp_conn_park(). */
+	void (*body)(struct sp_conn *c);
+	/* The deadline of a parked or streaming request has passed: answer or sp_conn_abort(). */
+	void (*late)(struct sp_conn *c);
+	/* Bytes of a streamed answer left for the client. */
+	void (*sent)(struct sp_conn *c);
+	/* The request is over, answered or not; the last call with this c->req.  Called only if c->req was set. */
+	void (*end)(struct sp_conn *c);
+};
+
+struct sp_hub_limits {
+	size_t	 head;
+	uint64_t body;
+	uint32_t connections;
+	uint64_t head_ms, body_ms, idle_ms;
+};
+
+struct sp_listener { uv_poll_t poll; struct sp_hub *hub; int fd; };
+
+struct sp_conn_list { struct sp_conn *first, *last; };
+
+struct sp_hub {
+	uv_loop_t *loop;
+	const struct sp_service *svc;
+	void	*ctx;			/* the service's */
+	struct sp_hub_limits lim;
+	struct sp_hash_key seed;
+	struct sp_conn **table;		/* by index */
+	uint32_t *free_index;
+	uint16_t *turn;			/* by index: of the next connection there */
+	uint32_t nfree, nconn;
+	struct sp_conn_list waiting;	/* without a complete head, and lingering; oldest first: these go when room is needed */
+	struct sp_conn_list busy;
+	struct sp_work *pool;
+	uint32_t npool;
+	struct sp_out head;		/* scratch for answer heads */
+	struct sp_listener listeners[32];
+	uint32_t nlisten;
+	int	 reserve;		/* a descriptor kept for the day when there are none left */
+	uv_timer_t sweep;
+	bool	 sweeping;
+	bool	 draining;
+	void   (*empty)(void *ctx);	/* called when the last connection is gone while draining */
+	int64_t	 date_s;
+	char	 date[40];
+};
+
+/* Takes memory and the reserve descriptor: before the jail. */
+SP_MUST enum sp_status sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, void *ctx,
+    struct sp_hub_limits lim, struct sp_hash_key seed, struct sp_err *e);
+/* Starts accepting on inherited, non-blocking listeners. */
+SP_MUST enum sp_status sp_hub_listen(struct sp_hub *h, const int *fds, uint32_t n, struct sp_err *e);
+/* Takes over a connected socket.  SP_E_UNAVAILABLE: no room; fd was closed. */
+SP_MUST enum sp_status sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key);
+/* No new connections and requests; h->empty is called when the last one is over, perhaps at once. */
+void sp_hub_drain(struct sp_hub *h);
+/* Closes everything; memory is freed when the loop has let go (run it once more). */
+void sp_hub_close(struct sp_hub *h);
+/* The connection whose request has this name, or NULL when that request is over. */
+struct sp_conn *sp_hub_find(struct sp_hub *h, uint32_t request);
+uint32_t sp_conn_request(const struct sp_conn *c);
+
+/* The request waits for somebody else, at most so many milliseconds. */
+void sp_conn_park(struct sp_conn *c, uint64_t ms);
+/* Ends the connection without (the rest of) an answer. */
+void sp_conn_abort(struct sp_conn *c);
+/* Bytes that the client has not taken yet. */
+size_t sp_conn_unread(const struct sp_conn *c);
+
+struct sp_answer {
+	unsigned status;
+	sp_slice type;			/* Content-Type; empty with no body */
+	sp_slice cache;			/* Cache-Control; empty: no-store */
+	struct { const char *name; sp_slice value; } extra[3];
+	unsigned nextra;
+	uint32_t retry_after_s;		/* 0: none */
+	bool	 close;
+};
+
+/* A whole answer: `a` and the body in pieces. */
+void sp_conn_answer(struct sp_conn *c, const struct sp_answer *a, const sp_slice *body, unsigned n);
+/* The same, of which only the first pieces are there: `total` bytes in all. */
+void sp_conn_stream(struct sp_conn *c, const struct sp_answer *a, uint64_t total, const sp_slice *body, unsigned n);
+/* More of a streamed answer; never more than its total. */
+void sp_conn_more(struct sp_conn *c, const sp_slice *body, unsigned n);
+
+/* Internal to conn.c, hub.c and send.c. */
+void sp_conn_close(struct sp_conn *c);
+void sp_conn_over(struct sp_conn *c);		/* the answer is out: next request, or the end */
+void sp_conn_arm(struct sp_conn *c);
+void sp_conn_list(struct sp_conn *c, bool waiting);
+void sp_conn_events(uv_poll_t *p, int status, int events);
+void sp_conn_sweep(struct sp_conn *c, uint64_t now);
+bool sp_conn_flush(struct sp_conn *c);		/* false: the connection is gone */
+struct sp_work *sp_work_get(struct sp_hub *h);
+void sp_work_put(struct sp_hub *h, struct sp_work *w);
+void sp_work_clear(struct sp_work *w);		/* forgets the request, keeps bytes after it */
+
+#endif

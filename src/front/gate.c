@@ -1,0 +1,164 @@
+#include "front/gate.h"
+
+#include "oauth/verifier.h"
+
+#define WELL_KNOWN "/.well-known/oauth-protected-resource"
+
+static bool
+in_list(const struct sp_image *img, struct sp_ref list, sp_slice s, bool fold)
+{
+	for (uint32_t i = 0; i < list.n; i++) {
+		sp_slice t = sp_img_text(img, list, i);
+
+		if (fold ? sp_eq_nocase(t, s) : sp_eq(t, s))
+			return true;
+	}
+	return false;
+}
+
+enum sp_status
+sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum sp_where *out, struct sp_err *e)
+{
+	unsigned n;
+	const struct sp_http_field *origin = sp_http_find(head, SP_LIT("origin"), &n);
+	const struct sp_img_head *h = img->head;
+
+	/* A name that is not ours is how a web page reaches a local port (DNS rebinding). */
+	if (head->host.n == 0 || !in_list(img, h->hosts, head->host, true))
+		return sp_fail(e, SP_E_MISDIRECTED, NULL, "Host %.*s is not served here", SP_PRI(head->host));
+	if (n > 1 || (n == 1 && !in_list(img, h->origins, origin->value, false)))
+		return sp_fail(e, SP_E_ORIGIN, NULL, "Origin %.*s is not allowed", SP_PRI(origin->value));
+	if (sp_eq(head->path, sp_img_str(img, h->path))) {
+		*out = SP_AT_MCP;
+		return SP_OK;
+	}
+	/* RFC 9728 section 3.1: the path form; and the root form, because this is the only resource. */
+	if (h->metadata.n != 0 && (sp_eq(head->path, sp_img_str(img, h->metadata_path)) ||
+	    sp_eq(head->path, SP_LIT(WELL_KNOWN)))) {
+		*out = SP_AT_METADATA;
+		return SP_OK;
+	}
+	return sp_fail(e, SP_E_NOT_FOUND, NULL, "no such path");
+}
+
+/* RFC 6750 section 2: a token in the query beside the one in the header is more than one method. */
+static bool
+token_in_query(const struct sp_http_head *head)
+{
+	sp_slice in = head->query, part;
+
+	while (sp_take_part(&in, '&', &part))
+		if (sp_starts(part, SP_LIT("access_token=")))
+			return true;
+	return false;
+}
+
+enum sp_status
+sp_gate_token(const struct sp_http_head *head, sp_slice *token, bool *offered, struct sp_err *e)
+{
+	unsigned n;
+	const struct sp_http_field *f = sp_http_find(head, SP_LIT("authorization"), &n);
+	enum sp_status st;
+	sp_slice got;
+
+	*offered = n != 0;
+	if (n == 0)
+		return SP_E_NO_TOKEN;
+	if (n > 1)
+		return sp_fail(e, SP_E_BAD_REQUEST, "more than one credential", "Authorization was sent twice");
+	st = sp_bearer(f->value, &got);
+	if (st == SP_E_NO_TOKEN)
+		return st;
+	if (st != SP_OK)
+		return sp_fail(e, SP_E_BAD_REQUEST, "malformed credential", "a malformed bearer credential");
+	if (token_in_query(head))
+		return sp_fail(e, SP_E_BAD_REQUEST, "more than one credential", "a token in header and query");
+	*token = got;
+	return SP_OK;
+}
+
+/* RFC 9110 section 8.3: application/json, and no charset but UTF-8. */
+static bool
+is_json(sp_slice v)
+{
+	sp_slice part, name;
+
+	if (!sp_take_part(&v, ';', &part) || !sp_eq_nocase(sp_trim(part), SP_LIT("application/json")))
+		return false;
+	while (sp_take_part(&v, ';', &part)) {
+		part = sp_trim(part);
+		if (!sp_take_to(&part, '=', &name))
+			return false;
+		if (!sp_eq_nocase(name, SP_LIT("charset")))
+			continue;
+		if (!sp_eq_nocase(part, SP_LIT("utf-8")) && !sp_eq_nocase(part, SP_LIT("\"utf-8\"")))
+			return false;
+	}
+	return true;
+}
+
+/* q=0, q=0.0, … (RFC 9110 section 12.4.2). */
+static bool
+is_zero(sp_slice q)
+{
+	if (!sp_take(&q, SP_LIT("0")))
+		return false;
+	return q.n == 0 || (sp_take(&q, SP_LIT(".")) && sp_starts(SP_LIT("000"), q));
+}
+
+static bool
+range_takes_json(sp_slice range)
+{
+	sp_slice type, part, name;
+
+	if (!sp_take_part(&range, ';', &type))
+		return false;
+	type = sp_trim(type);
+	if (!sp_eq_nocase(type, SP_LIT("application/json")) && !sp_eq_nocase(type, SP_LIT("application/*")) &&
+	    !sp_eq(type, SP_LIT("*/*")))
+		return false;
+	while (sp_take_part(&range, ';', &part)) {
+		part = sp_trim(part);
+		if (sp_take_to(&part, '=', &name) && sp_eq_nocase(name, SP_LIT("q")) && is_zero(part))
+			return false;
+	}
+	return true;
+}
+
+/* We always answer JSON; a client that does not name the event stream beside it loses nothing. */
+static bool
+accepts_json(const struct sp_http_head *head)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < head->nfields; i++) {
+		sp_slice in = head->fields[i].value, range;
+
+		if (!sp_eq_nocase(head->fields[i].name, SP_LIT("accept")))
+			continue;
+		any = true;
+		while (sp_take_part(&in, ',', &range))
+			if (range_takes_json(range))
+				return true;
+	}
+	return !any;
+}
+
+enum sp_status
+sp_gate_post(const struct sp_http_head *head, struct sp_err *e)
+{
+	unsigned n;
+	const struct sp_http_field *f;
+
+	if (head->method != SP_POST)
+		return sp_fail(e, SP_E_METHOD, NULL, "method is not POST");
+	f = sp_http_find(head, SP_LIT("content-type"), &n);
+	if (n != 1 || !is_json(f->value))
+		return sp_fail(e, SP_E_MEDIA, "Content-Type must be application/json", "not application/json");
+	f = sp_http_find(head, SP_LIT("content-encoding"), &n);
+	if (n > 1 || (n == 1 && !sp_eq_nocase(f->value, SP_LIT("identity"))))
+		return sp_fail(e, SP_E_MEDIA, "Content-Encoding is not supported", "an encoded body");
+	if (!accepts_json(head))
+		return sp_fail(e, SP_E_ACCEPT, "Accept must allow application/json", "Accept without JSON");
+	return SP_OK;
+}

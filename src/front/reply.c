@@ -1,0 +1,121 @@
+#include "front/answer.h"
+#include "front/front.h"
+
+#include "mcp/result.h"
+#include "wire/challenge.h"
+
+struct sp_front *
+sp_front_of(const struct sp_conn *c)
+{
+	return c->hub->ctx;
+}
+
+struct sp_req *
+sp_req_of(const struct sp_conn *c)
+{
+	return c->req;
+}
+
+struct sp_out *
+sp_reply_text(struct sp_conn *c)
+{
+	struct sp_out *o = &sp_front_of(c)->text;
+
+	sp_out_reset(o);
+	return o;
+}
+
+static void
+send_text(struct sp_conn *c, struct sp_answer *a)
+{
+	const struct sp_out *o = &sp_front_of(c)->text;
+	sp_slice body = sp_out_view(o);
+
+	if (o->full) {
+		sp_answer_status(c, SP_E_FULL, (sp_slice){ NULL, 0 });
+		return;
+	}
+	a->type = SP_JSON_TYPE;
+	sp_conn_answer(c, a, &body, 1);
+}
+
+void
+sp_reply_ok(struct sp_conn *c)
+{
+	struct sp_answer a = { .status = 200 };
+
+	send_text(c, &a);
+}
+
+void
+sp_reply_accepted(struct sp_conn *c)
+{
+	struct sp_answer a = { .status = 202 };
+
+	sp_conn_answer(c, &a, NULL, 0);
+}
+
+void
+sp_reply_rpc(struct sp_conn *c, enum sp_status st, sp_slice message, uint32_t retry_after_s)
+{
+	struct sp_req *q = sp_req_of(c);
+	unsigned http = sp_errinfo(st)->http;
+	struct sp_answer a = { .status = http == 0 ? 500 : http, .retry_after_s = retry_after_s };
+	char buf[512];
+	struct sp_out data;
+
+	sp_out_init(&data, buf, sizeof buf);
+	if (st == SP_E_VERSION)
+		sp_mcp_version_data(&data, q->ask.version);
+	sp_rpc_error(sp_reply_text(c), q->id, st, message, sp_out_view(&data));
+	send_text(c, &a);
+}
+
+void
+sp_reply_tool_error(struct sp_conn *c, sp_slice text)
+{
+	struct sp_req *q = sp_req_of(c);
+
+	sp_mcp_tool_error(sp_reply_text(c), q->ask.era, q->id, text);
+	sp_reply_ok(c);
+}
+
+void
+sp_reply_unknown(struct sp_conn *c)
+{
+	struct sp_req *q = sp_req_of(c);
+
+	sp_mcp_unknown_tool(sp_reply_text(c), q->id, q->ask.tool);
+	sp_reply_ok(c);
+}
+
+/* design.md section 2: no credential gets no error word; every bad token gets the same words. */
+void
+sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
+{
+	const struct sp_errinfo *info = sp_errinfo(st);
+	const struct sp_image *img = sp_front_of(c)->img;
+	sp_slice word = sp_str(info->oauth), none = { NULL, 0 };
+	struct sp_answer a = { .status = info->http };
+	struct sp_out *o = sp_reply_text(c), value;
+
+	sp_out_heap(&value, 65536);
+	sp_challenge_write(&value, word, word.n == 0 ? none : sp_str(info->text), scope,
+	    img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));
+	a.extra[a.nextra].name = "WWW-Authenticate";
+	a.extra[a.nextra++].value = sp_out_view(&value);
+	sp_out_str(o, "{\"error\":");
+	sp_jout_str(o, word.n == 0 ? SP_LIT("unauthorized") : word);
+	sp_out_str(o, ",\"error_description\":");
+	sp_jout_str(o, sp_str(info->text));
+	if (scope.n != 0) {
+		sp_out_str(o, ",\"scope\":");
+		sp_jout_str(o, scope);
+	}
+	sp_out_byte(o, '}');
+	if (value.full)
+		sp_answer_status(c, SP_E_FULL, none);
+	else
+		send_text(c, &a);
+	sp_out_free(&value);
+}
