@@ -1,4 +1,5 @@
 /* Security schemes, requirements, and the slots that belong to them. */
+#include "openapi/slot.h"
 #include "openapi/spec_int.h"
 
 static sp_jval *
@@ -134,26 +135,6 @@ sp_spec_security(struct sp_reader *r, sp_jval *security, struct sp_security *out
 	return SP_OK;
 }
 
-/* Whatever decides where a request goes, where it ends, who sends it or what its method means. */
-static bool
-is_reserved_header(sp_slice name)
-{
-	static const sp_slice reserved[] = {
-		SP_LIT_INIT("Authorization"), SP_LIT_INIT("Cookie"), SP_LIT_INIT("Host"),
-		SP_LIT_INIT("Content-Length"), SP_LIT_INIT("Transfer-Encoding"), SP_LIT_INIT("Connection"),
-		SP_LIT_INIT("Content-Type"), SP_LIT_INIT("Accept"), SP_LIT_INIT("Accept-Encoding"),
-		SP_LIT_INIT("Content-Encoding"), SP_LIT_INIT("Expect"), SP_LIT_INIT("Keep-Alive"),
-		SP_LIT_INIT("Proxy-Authorization"), SP_LIT_INIT("Proxy-Connection"), SP_LIT_INIT("TE"),
-		SP_LIT_INIT("Trailer"), SP_LIT_INIT("Upgrade"), SP_LIT_INIT("X-HTTP-Method"),
-		SP_LIT_INIT("X-HTTP-Method-Override"), SP_LIT_INIT("X-Method-Override"),
-	};
-
-	for (size_t i = 0; i < SP_COUNT(reserved); i++)
-		if (sp_eq_nocase(name, reserved[i]))
-			return true;
-	return false;
-}
-
 bool
 sp_spec_is_slot(const struct sp_reader *r, sp_slice in, sp_slice name)
 {
@@ -161,7 +142,7 @@ sp_spec_is_slot(const struct sp_reader *r, sp_slice in, sp_slice name)
 
 	if (place == 0)
 		return false;
-	if (place == SP_PLACE_HEADER && is_reserved_header(name))
+	if (place == SP_PLACE_HEADER && sp_slot_reserved(name))
 		return true;
 	for (uint32_t i = 0; i < r->out->nschemes; i++) {
 		const struct sp_spec_scheme *s = &r->out->schemes[i];
