@@ -4,14 +4,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "audit/files.h"
+#include "audit/log.h"
 #include "crypto/crypto.h"
 #include "policy/decide.h"
 #include "wire/json.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -448,6 +450,187 @@ test_file_names(void **state)
 	free(list);
 }
 
+static struct sp_audit_log *
+log_at(struct env *v, uint64_t rotate, const struct sp_chain *mark, bool *clean)
+{
+	struct sp_audit_log *l = NULL;
+	struct sp_err e = { 0 };
+
+	if (sp_audit_log_open(v->dir, rotate, mark, 1763848500000000, &l, clean, &e) != SP_OK)
+		fail_msg("%s", e.log);
+	return l;
+}
+
+static enum sp_status
+append(struct sp_audit_log *l, uint64_t call)
+{
+	struct sp_audit_record r = record(SP_AUDIT_INTENT, call);
+	struct sp_chain head;
+	char buf[8192];
+	struct sp_out o;
+	enum sp_status st = sp_audit_log_turn(l, 1763848500000000, NULL);
+
+	if (st != SP_OK)
+		return st;
+	head = sp_audit_log_head(l);
+	sp_out_init(&o, buf, sizeof buf);
+	sp_audit_put_record(&o, &head, &r, &egress);
+	return sp_audit_log_append(l, sp_out_view(&o), &head, NULL);
+}
+
+static void
+test_log_rotates_and_resumes(void **state)
+{
+	struct env *v = *state;
+	struct sp_audit_report r;
+	struct sp_audit_log *l;
+	struct sp_chain mark;
+	struct sp_err e;
+	bool clean = false;
+
+	l = log_at(v, 4000, NULL, &clean);
+	assert_true(clean);
+	for (uint64_t i = 0; i < 50; i++) {
+		assert_int_equal(append(l, i), SP_OK);
+		if (i % 7 == 0) {
+			sp_audit_log_free(&l);
+			l = log_at(v, 4000, NULL, &clean);
+			assert_false(clean);
+		}
+	}
+	assert_int_equal(sp_audit_log_note(l, 1, SP_AUDIT_KIND_STOP, SP_LIT("stopped"), &e), SP_OK);
+	mark = sp_audit_log_head(l);
+	sp_audit_log_free(&l);
+	assert_int_equal(sp_audit_verify(v->dir, &mark, &r, &e), SP_OK);
+	assert_true(r.files > 4);
+	assert_int_equal(r.lines, 51 + r.files);
+	l = log_at(v, 4000, &mark, &clean);
+	assert_true(clean);
+	sp_audit_log_free(&l);
+	assert_int_equal(sp_audit_verify(v->dir, &mark, &r, &e), SP_OK);
+	assert_int_equal(r.last.seq, mark.seq);
+}
+
+static sp_slice
+whole(struct env *v, uint32_t file, char *buf, size_t cap)
+{
+	ssize_t n;
+	int fd;
+
+	assert_int_equal(sp_audit_open_file(v->dir, file, &fd, NULL), SP_OK);
+	n = read(fd, buf, cap);
+	assert_true(n >= 0);
+	close(fd);
+	return sp_mem(buf, (size_t)n);
+}
+
+/* A crash in the middle of a write, at every byte: the whole lines stay, the chain goes on, the cut is noted. */
+static void
+test_log_torn_at_every_byte(void **state)
+{
+	struct env *v = *state;
+	char all[4096], now[8192];
+	struct sp_audit_report r;
+	struct sp_audit_log *l;
+	struct sp_err e;
+	sp_slice text;
+	bool clean;
+
+	l = log_at(v, 1 << 20, NULL, &clean);
+	assert_int_equal(append(l, 1), SP_OK);
+	assert_int_equal(append(l, 2), SP_OK);
+	sp_audit_log_free(&l);
+	text = whole(v, 1, all, sizeof all);
+	for (size_t n = 0; n < text.n; n++) {
+		save(v, 1, sp_mem(all, n));
+		l = log_at(v, 1 << 20, NULL, &clean);
+		assert_int_equal(append(l, 3), SP_OK);
+		sp_audit_log_free(&l);
+		if (sp_audit_verify(v->dir, NULL, &r, &e) != SP_OK || r.torn != 0)
+			fail_msg("torn at %zu: %u:%llu %s", n, r.bad_file, (unsigned long long)r.bad_line, e.log);
+		if (n > 0 && all[n - 1] != '\n' &&
+		    sp_find(whole(v, 1, now, sizeof now), SP_LIT("\"kind\":\"repair\"")) == SIZE_MAX)
+			fail_msg("torn at %zu: not noted", n);
+	}
+	/* The file that was just made, without its first line: the chain comes from the one before. */
+	save(v, 1, text);
+	save(v, 2, SP_LIT("{\"se"));
+	l = log_at(v, 1 << 20, NULL, &clean);
+	assert_int_equal(append(l, 3), SP_OK);
+	sp_audit_log_free(&l);
+	assert_int_equal(sp_audit_verify(v->dir, NULL, &r, &e), SP_OK);
+	assert_int_equal(r.files, 2);
+}
+
+/* Q11: what was done to the end while nobody wrote is noted where it goes on. */
+static void
+test_q11_resume_notes(void **state)
+{
+	struct env *v = *state;
+	char all[8192], now[8192];
+	struct sp_audit_log *l;
+	struct sp_chain mark;
+	sp_slice text;
+	bool clean;
+
+	l = log_at(v, 1 << 20, NULL, &clean);
+	for (uint64_t i = 0; i < 5; i++)
+		assert_int_equal(append(l, i), SP_OK);
+	mark = sp_audit_log_head(l);
+	sp_audit_log_free(&l);
+	text = whole(v, 1, all, sizeof all);
+	while (text.p[text.n - 2] != '\n')
+		text.n--;
+	save(v, 1, sp_mem(text.p, text.n - 1));
+	l = log_at(v, 1 << 20, &mark, &clean);
+	sp_audit_log_free(&l);
+	assert_int_not_equal(sp_find(whole(v, 1, now, sizeof now), SP_LIT("line 6 was written, but the log ended")), SIZE_MAX);
+	all[text.n - 20] = all[text.n - 20] == 'a' ? 'b' : 'a';
+	save(v, 1, sp_mem(text.p, text.n - 1));
+	l = log_at(v, 1 << 20, NULL, &clean);
+	sp_audit_log_free(&l);
+	assert_int_not_equal(sp_find(whole(v, 1, now, sizeof now), SP_LIT("the log was changed")), SIZE_MAX);
+}
+
+/* Q10: a disk that is full leaves no half line and no half file, and goes on when there is room. */
+static void
+test_q10_full_disk(void **state)
+{
+	struct env *v = *state;
+	struct sp_audit_report r;
+	struct sp_audit_log *l;
+	struct sp_chain head;
+	struct rlimit was, small;
+	struct sp_err e;
+	bool clean;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &was);
+	l = log_at(v, 6000, NULL, &clean);
+	small = was;
+	small.rlim_cur = 3000;
+	setrlimit(RLIMIT_FSIZE, &small);
+	while (append(l, 1) == SP_OK)
+		head = sp_audit_log_head(l);
+	assert_int_equal(append(l, 2), SP_E_SYSTEM);
+	assert_int_equal(sp_audit_log_head(l).seq, head.seq);
+	assert_int_equal(sp_audit_verify(v->dir, &head, &r, &e), SP_OK);
+	assert_int_equal(r.torn, 0);
+	setrlimit(RLIMIT_FSIZE, &was);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(append(l, 3), SP_OK);
+	/* No room for a new file either. */
+	small.rlim_cur = 100;
+	setrlimit(RLIMIT_FSIZE, &small);
+	while (append(l, 4) == SP_OK)
+		;
+	setrlimit(RLIMIT_FSIZE, &was);
+	assert_int_equal(append(l, 5), SP_OK);
+	head = sp_audit_log_head(l);
+	sp_audit_log_free(&l);
+	assert_int_equal(sp_audit_verify(v->dir, &head, &r, &e), SP_OK);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -456,7 +639,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_line), T(test_foreign_records), T(test_longest_record), T(test_outcome_names),
 		T(test_verify_rotation), T(test_q11_tamper), T(test_q11_every_bit), T(test_q11_mark), T(test_torn_tail),
-		T(test_tail), T(test_file_names),
+		T(test_tail), T(test_file_names), T(test_log_rotates_and_resumes), T(test_log_torn_at_every_byte),
+		T(test_q11_resume_notes), T(test_q10_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
