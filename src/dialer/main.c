@@ -1,0 +1,332 @@
+/*
+ * sallyport-dialer: started by sallyport, never by hand.  Egress i asks to be connected to upstream i, nothing else;
+ * the answer is a connected socket or a reason.  For the management API the socket is one end of a pair whose other
+ * end goes to sallyport-manage.
+ */
+#include "base/log.h"
+#include "dialer/dial.h"
+#include "os/role.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DIALS_EACH = 128 };	/* under way for one egress; more than it may have connections */
+
+struct dialer;
+
+struct asked {
+	struct egress *from;
+	struct sp_dial *dial;
+	uint32_t id;
+	bool	 used;
+};
+
+struct egress {			/* one per server; gone while its channel is */
+	struct dialer *dialer;
+	struct sp_chan *ch;
+	struct sp_target *target;
+	const struct sp_img_server *server;
+	struct asked asked[DIALS_EACH];
+};
+
+struct dialer {
+	struct sp_boot *boot;
+	uint32_t n;
+	struct egress *egress;		/* n of them */
+	struct sp_chan *manage;
+	uv_timer_t drain;
+	bool	 draining;
+};
+
+static sp_slice
+server_name(const struct egress *e)
+{
+	return sp_img_str(&e->dialer->boot->img, e->server->name);
+}
+
+/* --- answers */
+
+static void
+say_error(struct egress *e, uint32_t id, enum sp_status st, const char *why)
+{
+	struct sp_m_dial_error m = { .id = id, .status = (uint32_t)st, .text = sp_str(why) };
+	char buf[512];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_enc_dial_error(&o, &m);
+	if (o.full || sp_chan_send(e->ch, SP_M_DIAL_ERROR, sp_out_view(&o), NULL, 0) != SP_OK)
+		sp_log(SP_WARN, "dial.unanswered", SP_S("server", server_name(e)));
+}
+
+/* Closes our end in any case. */
+static void
+say_connected(struct egress *e, uint32_t id, int fd, const char *address)
+{
+	struct sp_m_dialed m = { .id = id, .address = sp_str(address) };
+	char buf[256];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_enc_dialed(&o, &m);
+	if (o.full || sp_chan_send(e->ch, SP_M_DIALED, sp_out_view(&o), &fd, 1) != SP_OK)
+		sp_log(SP_WARN, "dial.unanswered", SP_S("server", server_name(e)));
+	close(fd);
+}
+
+static void
+on_done(void *ctx, const struct sp_dial_result *r)
+{
+	struct asked *a = ctx;
+	struct egress *e = a->from;
+
+	a->used = false;
+	a->dial = NULL;
+	if (r->status == SP_OK) {
+		sp_log(SP_DEBUG, "dial.connected", SP_S("server", server_name(e)), SP_C("address", r->address));
+		say_connected(e, a->id, r->fd, r->address);
+		return;
+	}
+	sp_log(SP_WARN, "dial.failed", SP_S("server", server_name(e)), SP_C("why", r->why),
+	    SP_C("address", r->address));
+	say_error(e, a->id, r->status, r->why);
+}
+
+/* --- questions */
+
+static void
+dial_manage(struct egress *e, uint32_t id)
+{
+	struct dialer *d = e->dialer;
+	int fds[2];
+	enum sp_status st;
+
+	if (d->manage == NULL) {
+		say_error(e, id, SP_E_UNAVAILABLE, "the management service is not there");
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {
+		say_error(e, id, SP_E_SYSTEM, "no descriptors left");
+		return;
+	}
+	st = sp_chan_send(d->manage, SP_M_CONNECTION, SP_LIT(""), &fds[1], 1);
+	close(fds[1]);
+	if (st != SP_OK) {
+		close(fds[0]);
+		say_error(e, id, SP_E_UNAVAILABLE, "the management service does not take connections");
+		return;
+	}
+	say_connected(e, id, fds[0], "management");
+}
+
+static struct asked *
+free_place(struct egress *e)
+{
+	for (size_t i = 0; i < DIALS_EACH; i++)
+		if (!e->asked[i].used)
+			return &e->asked[i];
+	return NULL;
+}
+
+static void
+dial(struct egress *e, uint32_t id)
+{
+	struct asked *a = free_place(e);
+
+	if (e->server->kind == SP_SERVER_MANAGEMENT) {
+		dial_manage(e, id);
+		return;
+	}
+	if (a == NULL) {
+		say_error(e, id, SP_E_UNAVAILABLE, "too many connections are being made");
+		return;
+	}
+	*a = (struct asked){ .from = e, .id = id, .used = true };
+	if (sp_dial_start(e->target, on_done, a, &a->dial) != SP_OK) {
+		a->used = false;
+		say_error(e, id, SP_E_SYSTEM, "the connection cannot be begun");
+	}
+}
+
+static void
+forget(struct egress *e)
+{
+	for (size_t i = 0; i < DIALS_EACH; i++) {
+		sp_dial_cancel(&e->asked[i].dial);
+		e->asked[i].used = false;
+	}
+	sp_chan_free(&e->ch);
+}
+
+static bool
+egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
+{
+	struct sp_m_dial m;
+
+	if (type != SP_M_DIAL || !sp_dec_dial(body, &m))
+		return false;
+	dial(ctx, m.id);
+	return true;
+}
+
+/* Egresses drain by what they have; whoever still needs a connection asks, so this role leaves after them. */
+static void
+leave_if_done(struct dialer *d)
+{
+	if (!d->draining)
+		return;
+	for (uint32_t i = 0; i < d->n; i++)
+		if (d->egress[i].ch != NULL)
+			return;
+	sp_role_exit(d->boot);
+}
+
+static void
+egress_closed(void *ctx, struct sp_chan *ch, const char *why)
+{
+	struct egress *e = ctx;
+
+	if (why != NULL)
+		sp_log(SP_ERROR, "peer.lost", SP_C("role", "egress"), SP_S("server", server_name(e)), SP_C("why", why));
+	if (e->ch == ch)
+		forget(e);
+	leave_if_done(e->dialer);
+}
+
+static bool
+manage_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
+{
+	for (unsigned i = 0; i < nfds; i++)
+		close(fds[i]);
+	return false;			/* it has nothing to say to us */
+}
+
+static void
+manage_closed(void *ctx, struct sp_chan *ch, const char *why)
+{
+	struct dialer *d = ctx;
+
+	if (d->manage == ch)
+		sp_chan_free(&d->manage);
+}
+
+/* --- the role */
+
+/*
+ * The resolver loads its modules when they are first used, and after the jail nothing executable can be mapped:
+ * what nsswitch.conf names is loaded now.  A module that is not there is the resolver's own affair.
+ */
+static void
+load_resolver_modules(void)
+{
+	FILE *f = fopen("/etc/nsswitch.conf", "re");
+	char line[1024], name[96];
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		sp_slice rest = sp_trim(sp_str(line)), word;
+
+		if (!sp_take(&rest, SP_LIT("hosts:")))
+			continue;
+		for (;;) {
+			size_t n = 0;
+
+			while (rest.n != 0 && !sp_is_alpha((unsigned char)rest.p[0]) && rest.p[0] != '[')
+				sp_advance(&rest, 1);
+			while (n < rest.n && !isspace((unsigned char)rest.p[n]))
+				n++;
+			if (n == 0)
+				break;
+			word = sp_sub(rest, 0, n);
+			sp_advance(&rest, n);
+			if (word.p[0] == '[' || word.n > 32)
+				continue;
+			(void)snprintf(name, sizeof name, "libnss_%.*s.so.2", SP_PRI(word));
+			(void)dlopen(name, RTLD_NOW | RTLD_GLOBAL);
+		}
+	}
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+static enum sp_status
+prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
+{
+	struct dialer *d = calloc(1, sizeof *d);
+
+	if (d == NULL)
+		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
+	d->boot = b;
+	d->n = b->img.head->servers.n;
+	d->egress = calloc(d->n == 0 ? 1 : d->n, sizeof *d->egress);
+	if (d->egress == NULL)
+		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct egress *e = &d->egress[i];
+
+		e->dialer = d;
+		e->server = SP_IMG_AT(&b->img, b->img.head->servers, server, i);
+		if (e->server->kind != SP_SERVER_MANAGEMENT &&
+		    sp_target_new(b->loop, sp_img_str(&b->img, e->server->host),
+		    (enum sp_host_kind)e->server->host_kind, (uint16_t)e->server->port, e->server->private_ok != 0,
+		    &e->target) != SP_OK)
+			return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
+	}
+	if (uv_timer_init(b->loop, &d->drain) != 0)
+		return sp_fail(err, SP_E_SYSTEM, NULL, "no timer");
+	d->drain.data = d;
+	load_resolver_modules();
+	*ctx = d;
+	return SP_OK;
+}
+
+static enum sp_status
+peer(void *ctx, const struct sp_m_peer *p, int fd)
+{
+	static const struct sp_chan_ops egress_ops = { egress_message, egress_closed };
+	static const struct sp_chan_ops manage_ops = { manage_message, manage_closed };
+	struct dialer *d = ctx;
+
+	if (p->role == SP_MANAGE) {
+		sp_chan_free(&d->manage);
+		return sp_chan_new(d->boot->loop, fd, SP_CHAN_PACKET, SP_DIALER, SP_MANAGE, &manage_ops, d, &d->manage);
+	}
+	if (p->role != SP_EGRESS || p->index >= d->n) {
+		close(fd);
+		return SP_E_BUG;
+	}
+	forget(&d->egress[p->index]);
+	return sp_chan_new(d->boot->loop, fd, SP_CHAN_PACKET, SP_DIALER, SP_EGRESS, &egress_ops, &d->egress[p->index],
+	    &d->egress[p->index].ch);
+}
+
+static void
+on_drained(uv_timer_t *t)
+{
+	struct dialer *d = t->data;
+
+	sp_role_exit(d->boot);
+}
+
+static void
+drain(void *ctx, uint32_t ms)
+{
+	struct dialer *d = ctx;
+
+	d->draining = true;
+	uv_timer_start(&d->drain, on_drained, ms, 0);
+	leave_if_done(d);
+}
+
+int
+main(void)
+{
+	static const struct sp_role_def def = {
+		.role = SP_DIALER, .prepare = prepare, .peer = peer, .drain = drain,
+	};
+
+	return sp_role_main(&def);
+}
