@@ -57,6 +57,11 @@ void sp_config_summary(struct sp_out *o, const struct sp_image *img);
 void sp_config_full(struct sp_out *o, const struct sp_image *img);
 void sp_config_table(struct sp_out *o, const struct sp_image *img);
 
+/* "pdns → https://dns.internal" and "header X-API-Key (Bearer {})". */
+void sp_config_grant_write(struct sp_out *o, const struct sp_image *img, const struct sp_img_server *s,
+    const struct sp_img_grant *g);
+void sp_config_place_write(struct sp_out *o, const struct sp_image *img, const struct sp_img_grant *g);
+
 /* The OpenAPI document behind `openapi: sallyport:management`. */
 sp_slice sp_management_document(void);
 /* Name, host and secret of that server: what its egress and front agree on. */

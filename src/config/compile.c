@@ -1,0 +1,708 @@
+/* The checked model to the image.  Nothing here can find fault with the file: that has been done. */
+#include "config/value.h"
+
+#include "oauth/prm.h"
+#include "wire/http1.h"
+
+#include <stdlib.h>
+
+enum { SETS = SP_CFG_NAMES / 64 };
+
+struct compiler {
+	struct cfg     *c;
+	struct sp_imgb *b;
+	uint32_t scope_words, tag_words;
+	uint32_t *scratch;		/* as many as there are rules */
+	bool	 failed;		/* out of memory */
+};
+
+static void *
+get(struct compiler *k, size_t n, size_t size)
+{
+	void *p = sp_cfg_alloc(k->c, n, size);
+
+	if (p == NULL)
+		k->failed = true;
+	return p;
+}
+
+static sp_slice
+lower(struct compiler *k, sp_slice s)
+{
+	char *p = get(k, s.n, 1);
+
+	if (p == NULL)
+		return (sp_slice){ NULL, 0 };
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
+	return (sp_slice){ p, s.n };
+}
+
+static struct sp_ref
+texts(struct compiler *k, const struct items *list)
+{
+	sp_slice *v = get(k, list->n, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < list->n; i++)
+		v[i] = list->v[i].text;
+	return sp_imgb_texts(k->b, v, list->n);
+}
+
+static struct sp_ref
+words(struct compiler *k, const struct cfg_set *s, uint32_t n)
+{
+	return sp_imgb_words(k->b, s->w, n);
+}
+
+/* An empty demand is an empty set, not a set of zeros. */
+static struct sp_ref
+scope_set(struct compiler *k, const struct items *names)
+{
+	struct cfg_set s = sp_cfg_scopes(k->c, names);
+
+	return words(k, &s, names->n == 0 ? 0 : k->scope_words);
+}
+
+static struct sp_ref
+tag_set(struct compiler *k, const struct items *names)
+{
+	struct cfg_set s = sp_cfg_tags(k->c, names);
+
+	return words(k, &s, names->n == 0 ? 0 : k->tag_words);
+}
+
+/* ---- scopes, tags, sources */
+
+static struct sp_ref
+put_scopes(struct compiler *k)
+{
+	struct sp_img_scope *v = get(k, k->c->nscope_names, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nscope_names; i++) {
+		v[i].name = sp_imgb_str(k->b, k->c->scope_names[i].text);
+		v[i].closure = sp_imgb_words(k->b, k->c->closure[i], k->scope_words);
+		for (uint32_t j = 0; j < k->c->nscopes; j++)
+			if (sp_eq(k->c->scopes[j].name.text, k->c->scope_names[i].text))
+				v[i].says = sp_imgb_str(k->b, k->c->scopes[j].says);
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nscope_names);
+}
+
+static struct sp_ref
+put_audiences(struct compiler *k, const struct cfg_source *s)
+{
+	sp_slice *v = get(k, s->audience.n + 1, sizeof *v);
+
+	if (v == NULL || s->type != SP_SOURCE_JWT)
+		return (struct sp_ref){ 0, 0 };
+	v[0] = k->c->url.text;
+	for (uint32_t i = 0; i < s->audience.n; i++)
+		v[i] = sp_eq(s->audience.v[i].text, SP_LIT("url")) ? k->c->url.text : s->audience.v[i].text;
+	return sp_imgb_texts(k->b, v, s->audience.n == 0 ? 1 : s->audience.n);
+}
+
+static struct sp_ref
+put_gives(struct compiler *k, const struct cfg_source *s)
+{
+	struct sp_img_give *v = get(k, s->ngive, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < s->ngive; i++) {
+		v[i].tag = sp_imgb_str(k->b, s->give[i].tag.text);
+		v[i].scopes = scope_set(k, &s->give[i].scopes);
+	}
+	return SP_IMGB_ARRAY(k->b, v, s->ngive);
+}
+
+static struct sp_ref
+put_sources(struct compiler *k, struct sp_img_head *head)
+{
+	struct sp_img_source *v = get(k, k->c->nsources, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nsources; i++) {
+		const struct cfg_source *s = &k->c->sources[i];
+
+		v[i].type = s->type;
+		v[i].name = sp_imgb_str(k->b, s->name.text);
+		v[i].issuer = sp_imgb_str(k->b, s->issuer.text);
+		v[i].audiences = put_audiences(k, s);
+		v[i].keys = sp_imgb_str(k->b, s->keys_text);
+		v[i].claim_user = sp_imgb_str(k->b, s->claim_user);
+		v[i].claim_tags = sp_imgb_str(k->b, s->claim_tags);
+		v[i].claim_scopes = sp_imgb_str(k->b, s->claim_scopes);
+		v[i].users = texts(k, &s->users);
+		v[i].require_scopes = scope_set(k, &s->require_scopes);
+		v[i].require_tags = tag_set(k, &s->restrict_tag);
+		v[i].give_scopes = scope_set(k, &s->give_scopes);
+		v[i].give_by_tag = put_gives(k, s);
+		if (s->type == SP_SOURCE_ANONYMOUS)
+			head->anonymous = i + 1;
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nsources);
+}
+
+/* ---- servers */
+
+static void
+fill_place(struct compiler *k, const struct cfg_server *s, const struct cfg_secret *x, struct sp_img_grant *g)
+{
+	const struct sp_spec_scheme *scheme = &s->spec.schemes[x->scheme];
+	bool bearer = scheme->bearer || !scheme->usable;
+
+	if (x->has_as) {
+		g->place = x->place;
+		g->basic = x->basic;
+		g->field = sp_imgb_str(k->b, x->field);
+		g->before = sp_imgb_str(k->b, x->before);
+		g->after = sp_imgb_str(k->b, x->after);
+		return;
+	}
+	g->place = scheme->usable ? scheme->place : SP_PLACE_HEADER;
+	g->basic = scheme->usable && scheme->basic;
+	g->field = sp_imgb_str(k->b, scheme->usable ? scheme->field : SP_LIT("Authorization"));
+	if (bearer)
+		g->before = sp_imgb_str(k->b, SP_LIT("Bearer "));
+}
+
+static sp_slice
+base_path(const struct cfg_server *s)
+{
+	sp_slice path = s->base.path;
+
+	if (sp_ends(path, SP_LIT("/")))
+		path.n--;
+	return path;
+}
+
+/* Where a secret may go: below `host` as written, else below the server's own URL. */
+static sp_slice
+prefix_of(const struct cfg_server *s, const struct cfg_secret *x)
+{
+	sp_slice rest = x->host.text, origin;
+
+	if (x->host.text.n == 0)
+		return base_path(s);
+	if (!sp_take_to(&rest, '/', &origin))
+		return (sp_slice){ NULL, 0 };
+	rest = sp_sub(x->host.text, origin.n, x->host.text.n);
+	return rest.n == 1 ? (sp_slice){ NULL, 0 } : rest;
+}
+
+static struct sp_ref
+put_grants(struct compiler *k, const struct cfg_server *s)
+{
+	struct sp_img_grant *v = get(k, s->nsecrets, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < s->nsecrets; i++) {
+		const struct cfg_secret *x = &s->secrets[i];
+
+		v[i].name = sp_imgb_str(k->b, x->name.text);
+		v[i].ref = sp_imgb_str(k->b, x->ref);
+		fill_place(k, s, x, &v[i]);
+		v[i].host = sp_imgb_str(k->b, lower(k, s->base.host));
+		v[i].port = s->base.port;
+		v[i].https = s->base.https;
+		v[i].path_prefix = sp_imgb_str(k->b, prefix_of(s, x));
+		v[i].methods = x->methods != 0 ? x->methods : x->used;
+		v[i].line = x->name.line;
+	}
+	return SP_IMGB_ARRAY(k->b, v, s->nsecrets);
+}
+
+static sp_slice
+slot_name(struct compiler *k, enum sp_place place, sp_slice field)
+{
+	static const char *const words_of[] = { "", "header ", "query ", "cookie " };
+	char buf[300];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_out_str(&o, words_of[place]);
+	sp_out_slice(&o, field);
+	return lower(k, sp_out_view(&o));
+}
+
+static void
+add_slot(sp_slice *v, uint32_t *n, sp_slice slot)
+{
+	for (uint32_t i = 0; i < *n; i++)
+		if (sp_eq(v[i], slot))
+			return;
+	v[(*n)++] = slot;
+}
+
+static struct sp_ref
+put_slots(struct compiler *k, const struct cfg_server *s)
+{
+	sp_slice *v = get(k, s->spec.nschemes + s->nsecrets + 1, sizeof *v);
+	uint32_t n = 0;
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	add_slot(v, &n, SP_LIT("header authorization"));
+	for (uint32_t i = 0; i < s->spec.nschemes; i++)
+		if (s->spec.schemes[i].field.n != 0)
+			add_slot(v, &n, slot_name(k, s->spec.schemes[i].place, s->spec.schemes[i].field));
+	for (uint32_t i = 0; i < s->nsecrets; i++)
+		if (s->secrets[i].has_as)
+			add_slot(v, &n, slot_name(k, s->secrets[i].place, s->secrets[i].field));
+	return sp_imgb_texts(k->b, v, n);
+}
+
+static struct sp_ref
+put_servers(struct compiler *k)
+{
+	struct sp_img_server *v = get(k, k->c->nservers, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nservers; i++) {
+		const struct cfg_server *s = &k->c->servers[i];
+
+		v[i].name = sp_imgb_str(k->b, s->name.text);
+		v[i].kind = s->kind;
+		v[i].host = sp_imgb_str(k->b, lower(k, s->base.host));
+		v[i].port = s->base.port;
+		v[i].https = s->base.https;
+		v[i].host_kind = s->base.kind;
+		v[i].base_path = sp_imgb_str(k->b, base_path(s));
+		v[i].private_ok = s->private_ok;
+		v[i].grants = put_grants(k, s);
+		v[i].slots = put_slots(k, s);
+		v[i].line = s->name.line;
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nservers);
+}
+
+/* ---- tools */
+
+static struct sp_ref
+put_params(struct compiler *k, const struct sp_spec_op *op)
+{
+	struct sp_img_param *v = get(k, op->nparams, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < op->nparams; i++) {
+		const struct sp_spec_param *p = &op->params[i];
+
+		v[i] = (struct sp_img_param){
+			.arg = sp_imgb_str(k->b, p->arg), .wire = sp_imgb_str(k->b, p->wire), .in = p->in,
+			.required = p->required, .style = p->style, .explode = p->explode, .type = p->type,
+		};
+	}
+	return SP_IMGB_ARRAY(k->b, v, op->nparams);
+}
+
+/* Indices of the server's grants that this operation's security asks for. */
+static struct sp_ref
+put_op_grants(struct compiler *k, const struct cfg_server *s, const struct sp_spec_op *op)
+{
+	int option = sp_cfg_option(s, op);
+	uint32_t *v, n = 0;
+
+	if (option < 0)
+		return (struct sp_ref){ 0, 0 };
+	v = get(k, op->nneed[option], sizeof *v);
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < op->nneed[option]; i++) {
+		const struct cfg_secret *x = sp_cfg_secret_of(s, op->options[option][i]);
+
+		if (x != NULL)
+			v[n++] = (uint32_t)(x - s->secrets);
+	}
+	return sp_imgb_u32(k->b, v, n);
+}
+
+static struct sp_ref
+put_op(struct compiler *k, const struct cfg_server *s, const struct sp_spec_op *op)
+{
+	struct sp_img_op v = {
+		.method = op->method,
+		.path = sp_imgb_str(k->b, op->path),
+		.params = put_params(k, op),
+		.body = op->body,
+		.body_arg = sp_imgb_str(k->b, op->body_arg),
+		.body_required = op->body_required,
+		.media = sp_imgb_str(k->b, op->media),
+		.grants = put_op_grants(k, s, op),
+	};
+
+	return SP_IMGB_ARRAY(k->b, &v, 1);
+}
+
+static struct sp_ref
+put_tool_rules(struct compiler *k, uint32_t tool)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->c->nrules; i++)
+		if (cfg_names(&k->c->rules[i], tool))
+			k->scratch[n++] = i;
+	return sp_imgb_u32(k->b, k->scratch, n);
+}
+
+static void
+put_tool(struct compiler *k, uint32_t index, struct sp_img_tool *v)
+{
+	const struct cfg_tool *t = &k->c->tools[index];
+	const struct cfg_server *s = &k->c->servers[t->server];
+	struct sp_out json;
+
+	sp_out_heap(&json, SP_CFG_DOCUMENT);
+	sp_spec_tool_json(&json, t->op, t->shown);
+	k->failed |= json.full;
+	v->server = t->server;
+	v->name = sp_imgb_str(k->b, t->name);
+	v->shown = sp_imgb_str(k->b, t->shown);
+	v->access = t->write;
+	v->tags = sp_imgb_texts(k->b, t->op->tags, t->op->ntags);
+	v->json = sp_imgb_str(k->b, sp_out_view(&json));
+	v->schema = sp_imgb_str(k->b, t->op->schema);
+	v->op = put_op(k, s, t->op);
+	v->rules = put_tool_rules(k, index);
+	sp_out_free(&json);
+}
+
+static int
+by_shown(const void *a, const void *b)
+{
+	const struct cfg_tool *const *x = a, *const *y = b;
+
+	return sp_cmp((*x)->shown, (*y)->shown);
+}
+
+static struct sp_ref
+put_tools(struct compiler *k, struct sp_img_head *head)
+{
+	const struct cfg_tool **sorted = get(k, k->c->ntools, sizeof(struct cfg_tool *));
+	struct sp_img_tool *v = get(k, k->c->ntools, sizeof *v);
+
+	k->scratch = get(k, k->c->nrules, sizeof *k->scratch);
+	if (sorted == NULL || v == NULL || k->scratch == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->ntools; i++)
+		sorted[i] = &k->c->tools[i];
+	qsort(sorted, k->c->ntools, sizeof(struct cfg_tool *), by_shown);
+	for (uint32_t i = 0; i < k->c->ntools && !k->b->o.full; i++)
+		put_tool(k, (uint32_t)(sorted[i] - k->c->tools), &v[i]);
+	if (!k->b->o.full)
+		head->tool_index = sp_imgb_tool_index(k->b, v, k->c->ntools);
+	return SP_IMGB_ARRAY(k->b, v, k->c->ntools);
+}
+
+/* ---- rules */
+
+static struct sp_ref
+put_callers(struct compiler *k, const struct cfg_rule *r)
+{
+	struct sp_img_caller *v = get(k, r->ncallers, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < r->ncallers; i++)
+		v[i] = (struct sp_img_caller){
+			.source = r->callers[i].source, .has_pattern = r->callers[i].has_pattern,
+			.pattern = sp_imgb_str(k->b, r->callers[i].pattern),
+		};
+	return SP_IMGB_ARRAY(k->b, v, r->ncallers);
+}
+
+static struct sp_ref
+put_values(struct compiler *k, const struct cfg_cond *c)
+{
+	struct sp_img_value *v = get(k, c->nvalues, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < c->nvalues; i++)
+		v[i] = (struct sp_img_value){
+			.kind = c->values[i].kind, .text = sp_imgb_str(k->b, c->values[i].text),
+			.high = sp_imgb_str(k->b, c->values[i].high),
+		};
+	return SP_IMGB_ARRAY(k->b, v, c->nvalues);
+}
+
+static struct sp_ref
+put_conds(struct compiler *k, const struct cfg_cond *c, uint32_t n)
+{
+	struct sp_img_cond *v = get(k, n, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = (struct sp_img_cond){
+			.argument = sp_imgb_str(k->b, c[i].argument.text), .path = texts(k, &c[i].path),
+			.values = put_values(k, &c[i]),
+		};
+	return SP_IMGB_ARRAY(k->b, v, n);
+}
+
+static struct sp_ref
+put_groups(struct compiler *k, const struct cfg_group *g, uint32_t n)
+{
+	struct sp_img_group *v = get(k, n, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = (struct sp_img_group){ .scopes = scope_set(k, &g[i].scopes), .tags = tag_set(k, &g[i].tags) };
+	return SP_IMGB_ARRAY(k->b, v, n);
+}
+
+static struct sp_ref
+put_rules(struct compiler *k)
+{
+	struct sp_img_rule *v = get(k, k->c->nrules, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nrules; i++) {
+		const struct cfg_rule *r = &k->c->rules[i];
+
+		v[i] = (struct sp_img_rule){
+			.verb = r->verb, .line = r->line, .callers = put_callers(k, r),
+			.when = put_conds(k, r->when, r->nwhen), .unless = put_conds(k, r->unless, r->nunless),
+			.scopes = scope_set(k, &r->scopes), .tags = tag_set(k, &r->tags),
+			.any = put_groups(k, r->any, r->nany), .not = put_groups(k, &r->not, r->has_not ? 1 : 0),
+			.manner = r->manner, .text = sp_imgb_str(k->b, r->text),
+		};
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nrules);
+}
+
+/* ---- the endpoint */
+
+static sp_slice
+keep(struct compiler *k, struct sp_out *o)
+{
+	sp_slice s = sp_arena_copy(&k->c->mem, sp_out_view(o));
+
+	if (o->full || s.p == NULL)
+		k->failed = true;
+	return s;
+}
+
+static sp_slice
+authority(struct compiler *k, sp_slice host, bool v6, unsigned port)
+{
+	char buf[320];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	if (v6)
+		sp_out_byte(&o, '[');
+	sp_out_slice(&o, lower(k, host));
+	if (v6)
+		sp_out_byte(&o, ']');
+	if (port != 0)
+		sp_out_fmt(&o, ":%u", port);
+	return keep(k, &o);
+}
+
+struct names { sp_slice *v; uint32_t n; };
+
+/* One host with this port: as Host with the port and, where it is the default one, without; as Origin in its one form. */
+static void
+add_host(struct compiler *k, struct names *hosts, struct names *origins, bool https, sp_slice host, bool v6, unsigned port)
+{
+	unsigned usual = https ? 443 : 80;
+	char buf[340];
+	struct sp_out o;
+
+	add_slot(hosts->v, &hosts->n, authority(k, host, v6, port));
+	if (port == usual)
+		add_slot(hosts->v, &hosts->n, authority(k, host, v6, 0));
+	sp_out_init(&o, buf, sizeof buf);
+	sp_out_str(&o, https ? "https://" : "http://");
+	sp_out_slice(&o, authority(k, host, v6, port == usual ? 0 : port));
+	add_slot(origins->v, &origins->n, keep(k, &o));
+}
+
+static bool
+is_unspecified(const struct cfg_listen *l)
+{
+	uint8_t a[16] = { 0 };
+	static const uint8_t zero[16];
+
+	if (l->kind == SP_HOST_IPV4)
+		return sp_ipv4_read(l->host, a) && memcmp(a, zero, 4) == 0;
+	return sp_ipv6_read(l->host, a) && memcmp(a, zero, 16) == 0;
+}
+
+/* What a browser may call us by: the URL, addresses we listen on, and the loopback names of loopback listeners (threat rows F07, F08). */
+static void
+put_hosts(struct compiler *k, struct sp_img_head *head)
+{
+	const struct sp_uri *u = &k->c->url_parts;
+	size_t room = 8 * (size_t)(k->c->nlistens + 1);
+	struct names hosts = { get(k, room, sizeof(sp_slice)), 0 }, origins = { get(k, room, sizeof(sp_slice)), 0 };
+
+	if (hosts.v == NULL || origins.v == NULL)
+		return;
+	add_host(k, &hosts, &origins, u->https, u->host, u->kind == SP_HOST_IPV6, u->port);
+	for (uint32_t i = 0; i < k->c->nlistens; i++) {
+		const struct cfg_listen *l = &k->c->listens[i];
+
+		if (l->unix_path) {
+			add_slot(hosts.v, &hosts.n, SP_LIT("localhost"));
+			continue;
+		}
+		/* 0.0.0.0 as a name reaches loopback from a browser, so it is none of ours. */
+		if (!is_unspecified(l))
+			add_host(k, &hosts, &origins, false, l->host, l->kind == SP_HOST_IPV6, l->port);
+		if (!l->loopback)
+			continue;
+		add_host(k, &hosts, &origins, false, SP_LIT("localhost"), false, l->port);
+		add_host(k, &hosts, &origins, false, SP_LIT("127.0.0.1"), false, l->port);
+		add_host(k, &hosts, &origins, false, SP_LIT("::1"), true, l->port);
+	}
+	head->hosts = sp_imgb_texts(k->b, hosts.v, hosts.n);
+	head->origins = sp_imgb_texts(k->b, origins.v, origins.n);
+}
+
+/* Scopes that the metadata may tell to everybody: those of sources, and of rules that open reads and hide nothing.
+ * The specification wants the minimal set for basic use there, not the catalogue; a challenge names the rest. */
+static uint32_t
+public_scopes(const struct compiler *k, sp_slice *v)
+{
+	struct cfg_set s = { { 0 } };
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->c->nsources; i++) {
+		struct cfg_set one = sp_cfg_scopes(k->c, &k->c->sources[i].require_scopes);
+
+		sp_cfg_join(&s, &one);
+	}
+	for (uint32_t i = 0; i < k->c->nrules; i++) {
+		const struct cfg_rule *r = &k->c->rules[i];
+		struct cfg_set one = sp_cfg_scopes(k->c, &r->scopes);
+		bool reads = false;
+
+		for (uint32_t t = 0; t < k->c->ntools && !reads; t++)
+			reads = cfg_names(r, t) && !k->c->tools[t].write;
+		if (reads && cfg_opens(r) && r->manner != SP_MANNER_HIDE)
+			sp_cfg_join(&s, &one);
+	}
+	for (uint32_t i = 0; i < k->c->nscope_names; i++)
+		if ((s.w[i / 64] >> (i % 64) & 1) != 0)
+			v[n++] = k->c->scope_names[i].text;
+	return n;
+}
+
+static void
+put_metadata(struct compiler *k, struct sp_img_head *head)
+{
+	sp_slice *scopes = get(k, k->c->nscope_names, sizeof *scopes);
+	sp_slice *issuers = get(k, k->c->nsources, sizeof *issuers);
+	uint32_t n = 0;
+	struct sp_out url, json;
+
+	if (scopes == NULL || issuers == NULL)
+		return;
+	for (uint32_t i = 0; i < k->c->nsources; i++)
+		if (k->c->sources[i].type == SP_SOURCE_JWT)
+			add_slot(issuers, &n, k->c->sources[i].issuer.text);
+	sp_out_heap(&url, 8192);
+	sp_out_heap(&json, 1 << 20);
+	k->failed |= !sp_prm_url(&url, k->c->url.text);
+	sp_prm_write(&json, k->c->url.text, issuers, n, scopes, public_scopes(k, scopes));
+	k->failed |= json.full || url.full;
+	head->metadata_url = sp_imgb_str(k->b, sp_out_view(&url));
+	head->metadata = sp_imgb_str(k->b, sp_out_view(&json));
+	sp_out_free(&url);
+	sp_out_free(&json);
+}
+
+static void
+put_endpoint(struct compiler *k, struct sp_img_head *head)
+{
+	const struct sp_uri *u = &k->c->url_parts;
+	sp_slice path = u->path.n == 0 ? SP_LIT("/") : u->path;
+	char buf[4400];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_uri_origin(&o, u);
+	head->url = sp_imgb_str(k->b, k->c->url.text);
+	head->origin = sp_imgb_str(k->b, sp_out_view(&o));
+	head->path = sp_imgb_str(k->b, path);
+	sp_out_reset(&o);
+	sp_out_str(&o, "/.well-known/oauth-protected-resource");
+	if (path.n > 1)
+		sp_out_slice(&o, path);
+	k->failed |= o.full;
+	head->metadata_path = sp_imgb_str(k->b, sp_out_view(&o));
+	put_metadata(k, head);
+	put_hosts(k, head);
+}
+
+static struct sp_ref
+put_listens(struct compiler *k)
+{
+	struct sp_img_listen *v = get(k, k->c->nlistens, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nlistens; i++) {
+		const struct cfg_listen *l = &k->c->listens[i];
+
+		v[i] = (struct sp_img_listen){
+			.kind = l->unix_path, .host = sp_imgb_str(k->b, l->host), .host_kind = l->kind, .port = l->port,
+			.path = sp_imgb_str(k->b, l->path),
+		};
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nlistens);
+}
+
+static void
+put_limits(const struct cfg_limits *l, struct sp_img_head *head)
+{
+	head->limit_head = l->head;
+	head->limit_body = l->body;
+	head->limit_answer = l->answer;
+	head->limit_depth = l->depth;
+	head->limit_connections = l->connections;
+	head->limit_in_flight = l->in_flight;
+	head->limit_calls = l->calls;
+	head->limit_calls_ms = l->calls_ms;
+	head->head_ms = l->head_ms;
+	head->body_ms = l->body_ms;
+	head->idle_ms = l->idle_ms;
+	head->call_ms = l->call_ms;
+}
+
+enum sp_status
+sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e)
+{
+	struct compiler k = { .c = c, .b = out };
+	struct sp_img_head head = { .generation = c->opts->generation, .isolation = c->isolation };
+	struct items tags = { c->tag_names, c->ntag_names };
+
+	k.scope_words = (c->nscope_names + 63) / 64;
+	k.tag_words = (c->ntag_names + 63) / 64;
+	put_endpoint(&k, &head);
+	put_limits(&c->limits, &head);
+	head.listens = put_listens(&k);
+	head.state_path = sp_imgb_str(out, c->state);
+	head.unlock_ref = sp_imgb_str(out, c->unlock);
+	head.scopes = put_scopes(&k);
+	head.tags = texts(&k, &tags);
+	head.sources = put_sources(&k, &head);
+	head.servers = put_servers(&k);
+	head.rules = put_rules(&k);
+	head.tools = put_tools(&k, &head);
+	if (k.failed || c->mem.full)
+		return sp_fail(e, SP_E_CONFIG, NULL, "out of memory");
+	return sp_imgb_finish(out, &head, e);
+}

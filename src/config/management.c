@@ -1,0 +1,9 @@
+#include "config/config.h"
+
+#include "management_json.h"
+
+sp_slice
+sp_management_document(void)
+{
+	return SP_LIT(MANAGEMENT_JSON);
+}

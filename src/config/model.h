@@ -1,0 +1,188 @@
+/* What the file says, after reading and before compiling.  All memory in one arena; texts end with a NUL beyond their length. */
+#ifndef SP_CONFIG_MODEL_H
+#define SP_CONFIG_MODEL_H
+
+#include "config/node.h"
+#include "openapi/spec.h"
+#include "wire/uri.h"
+
+enum {
+	SP_CFG_STEP = 1,		/* the column `from` of config.md: what this version knows */
+	SP_CFG_RULES = 2000,
+	SP_CFG_NAMES = 1024,		/* scopes and tags each: SP_SCOPE_WORDS of policy/decide.h */
+	SP_CFG_SERVERS = 256,
+	SP_CFG_SOURCES = 64,
+	SP_CFG_LISTENS = 16,
+	SP_CFG_DOCUMENT = 64 << 20	/* bytes of an OpenAPI document */
+};
+
+struct item { sp_slice text; uint32_t line, col; };
+struct items { struct item *v; uint32_t n; };
+
+struct cfg_listen {
+	bool	 unix_path;
+	sp_slice host, path;
+	enum sp_host_kind kind;
+	uint16_t port;
+	bool	 loopback;
+	uint32_t line, col;
+};
+
+struct cfg_scope { struct item name; sp_slice says; struct items implies; };
+struct cfg_give { struct item tag; struct items scopes; };
+
+struct cfg_source {
+	enum sp_source_type type;
+	struct item name, issuer, keys;
+	struct items audience, users, require_scopes, restrict_tag, give_scopes;
+	sp_slice keys_text;
+	sp_slice claim_user, claim_tags, claim_scopes;
+	struct cfg_give *give; uint32_t ngive;
+	uint32_t line, col;
+};
+
+struct cfg_secret {
+	struct item name;
+	sp_slice ref;
+	bool	 has_as;
+	enum sp_place place;
+	bool	 basic;
+	sp_slice field, before, after;
+	struct item host;		/* as written; empty: the server's own */
+	uint32_t methods;		/* as written; 0: none */
+	bool	 known;			/* the document has a scheme of this name */
+	uint32_t scheme;		/* its index */
+	uint32_t used;			/* methods of opened operations that need it */
+};
+
+struct cfg_server {
+	struct item name, document, url;
+	enum sp_server_kind kind;
+	struct cfg_secret *secrets; uint32_t nsecrets;
+	struct sp_spec spec;
+	bool	 has_spec;
+	struct sp_uri base;		/* of `url` or of the document */
+	bool	 has_base, private_ok;
+	uint32_t first_tool, ntools;
+};
+
+enum cfg_what { WHAT_ALL, WHAT_NAME, WHAT_READ, WHAT_WRITE, WHAT_TAG };
+struct cfg_target {			/* one entry of TOOLS */
+	struct item text;
+	uint32_t server;		/* index, or UINT32_MAX: all */
+	enum cfg_what what;
+	sp_slice pattern;
+	bool	 bad;
+};
+
+struct cfg_caller { struct item text; uint32_t source; bool has_pattern; sp_slice pattern; };
+struct cfg_value { enum sp_value_kind kind; sp_slice text, high; };
+struct cfg_cond { struct item argument; struct items path; struct cfg_value *values; uint32_t nvalues; };
+struct cfg_group { struct items scopes, tags; };
+
+struct cfg_rule {
+	enum sp_verb verb;
+	uint32_t line, col;
+	sp_slice text;
+	struct cfg_target *targets; uint32_t ntargets;
+	struct cfg_caller *callers; uint32_t ncallers;
+	struct cfg_cond *when; uint32_t nwhen;
+	struct cfg_cond *unless; uint32_t nunless;
+	struct items scopes, tags;
+	struct cfg_group *any; uint32_t nany;
+	struct cfg_group not; bool has_not;
+	enum sp_manner manner;
+	bool	 bad;			/* an error was reported: no further opinion about it */
+	uint64_t *names;		/* bits over tools */
+};
+
+struct cfg_tool {
+	uint32_t server;
+	const struct sp_spec_op *op;
+	sp_slice name, shown;
+	bool	 write;
+	bool	 opened;
+};
+
+struct cfg_limits {
+	uint64_t head, body, answer, depth, connections, in_flight, calls, calls_ms;
+	uint64_t head_ms, body_ms, idle_ms, call_ms;
+};
+
+struct cfg {
+	struct sp_arena mem;
+	struct sp_findings *f;
+	const struct sp_config_opts *opts;
+	sp_slice dir;			/* folder of the file with its final '/', or empty */
+	struct cfg_listen listens[SP_CFG_LISTENS]; uint32_t nlistens;
+	struct item url;
+	struct sp_uri url_parts; bool has_url;
+	bool	 scopes_written;
+	struct cfg_scope *scopes; uint32_t nscopes;
+	struct cfg_source *sources; uint32_t nsources;
+	struct cfg_server *servers; uint32_t nservers;
+	struct cfg_rule *rules; uint32_t nrules;
+	struct cfg_tool *tools; uint32_t ntools;
+	struct cfg_limits limits;
+	struct item *scope_names; uint32_t nscope_names;	/* the vocabulary, then what else is mentioned */
+	struct item *tag_names; uint32_t ntag_names;		/* what rules and sources speak of */
+	uint64_t (*closure)[SP_CFG_NAMES / 64];			/* per scope: itself and what it implies */
+	sp_slice state, unlock;
+	enum sp_isolation isolation;
+};
+
+#define ERR(c, at, ...) sp_findings_add((c)->f, false, (at)->line, (at)->col, __VA_ARGS__)
+#define WARN(c, at, ...) sp_findings_add((c)->f, true, (at)->line, (at)->col, __VA_ARGS__)
+
+/* Reading by parts: each takes the value's node (NULL: the key is absent) and reports what is wrong. */
+void sp_cfg_read_top(struct cfg *c, const struct node *root);
+void sp_cfg_read_limits(struct cfg *c, const struct node *n);
+void sp_cfg_read_listen(struct cfg *c, const struct node *n);
+void sp_cfg_read_url(struct cfg *c, const struct node *n);
+void sp_cfg_read_scopes(struct cfg *c, const struct node *n);
+void sp_cfg_read_auth(struct cfg *c, const struct node *n);
+void sp_cfg_read_servers(struct cfg *c, const struct node *n);
+void sp_cfg_read_secrets(struct cfg *c, struct cfg_server *s, const struct node *n);
+void sp_cfg_read_rules(struct cfg *c, const struct node *n);
+void sp_cfg_read_conditions(struct cfg *c, struct cfg_rule *r, const struct node *n, struct cfg_cond **out, uint32_t *count);
+
+/* Tables of scopes and tags; reports scopes outside the vocabulary. */
+void sp_cfg_collect_names(struct cfg *c);
+struct cfg_set { uint64_t w[SP_CFG_NAMES / 64]; };
+struct cfg_set sp_cfg_scopes(const struct cfg *c, const struct items *names);		/* as written */
+struct cfg_set sp_cfg_implied(const struct cfg *c, struct cfg_set s);			/* and all they imply */
+struct cfg_set sp_cfg_tags(const struct cfg *c, const struct items *names);
+SP_MUST bool sp_cfg_within(const struct cfg_set *a, const struct cfg_set *b);
+void sp_cfg_join(struct cfg_set *a, const struct cfg_set *b);
+
+/* After reading: documents, tools, what rules name, what is pointless or dangerous; then the image. */
+void sp_cfg_load_keys(struct cfg *c);
+void sp_cfg_load_documents(struct cfg *c);
+void sp_cfg_make_tools(struct cfg *c);
+void sp_cfg_match_rules(struct cfg *c);
+void sp_cfg_check_sources(struct cfg *c);
+void sp_cfg_check_rules(struct cfg *c);
+void sp_cfg_check_servers(struct cfg *c);
+SP_MUST enum sp_status sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e);
+
+/* First security alternative of an operation all of whose schemes have a secret; -1: none; -2: none is needed. */
+int sp_cfg_option(const struct cfg_server *s, const struct sp_spec_op *op);
+const struct cfg_secret *sp_cfg_secret_of(const struct cfg_server *s, uint32_t scheme);
+/* Bits over tools. */
+static inline bool
+cfg_names(const struct cfg_rule *r, uint32_t tool)
+{
+	return (r->names[tool / 64] >> (tool % 64) & 1) != 0;
+}
+static inline bool
+cfg_conditional(const struct cfg_rule *r)
+{
+	return r->nwhen != 0 || r->nunless != 0;
+}
+static inline bool
+cfg_opens(const struct cfg_rule *r)
+{
+	return r->verb == SP_VERB_ALLOW || r->verb == SP_VERB_ASK;
+}
+
+#endif

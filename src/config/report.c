@@ -1,0 +1,253 @@
+/* What `check` prints, read from the compiled image: what is shown is what will be in force. */
+#include "config/config.h"
+
+#include "policy/decide.h"
+#include "wire/http1.h"
+#include "wire/uri.h"
+
+/* ---- what callers of a source could reach */
+
+/*
+ * '.' closed, 's' short, '?' ask, 'a' allow: for the luckiest caller of a source, that is, with user name, tags and
+ * arguments in its favour, and of scopes only what the source gives or demands.
+ */
+struct reach {
+	const struct sp_image *img;
+	uint32_t source;
+	bool	 anonymous;
+	uint64_t has[SP_SCOPE_WORDS];
+};
+
+static void
+join(uint64_t *w, const struct sp_image *img, struct sp_ref set)
+{
+	const uint64_t *s = sp_img_words(img, set);
+
+	for (uint32_t i = 0; i < set.n && i < SP_SCOPE_WORDS; i++)
+		w[i] |= s[i];
+}
+
+static bool
+within(const struct sp_image *img, struct sp_ref set, const uint64_t *has)
+{
+	const uint64_t *s = sp_img_words(img, set);
+
+	for (uint32_t i = 0; i < set.n; i++)
+		if ((s[i] & ~(i < SP_SCOPE_WORDS ? has[i] : 0)) != 0)
+			return false;
+	return true;
+}
+
+static struct reach
+reach_of(const struct sp_image *img, uint32_t source)
+{
+	const struct sp_img_source *s = SP_IMG_AT(img, img->head->sources, source, source);
+	struct reach r = { .img = img, .source = source, .anonymous = s->type == SP_SOURCE_ANONYMOUS };
+	uint64_t first[SP_SCOPE_WORDS] = { 0 };
+
+	join(first, img, s->give_scopes);
+	if (!r.anonymous)
+		join(first, img, s->require_scopes);
+	for (uint32_t i = 0; i < img->head->scopes.n; i++)
+		if (sp_bit(first, SP_SCOPE_WORDS, i))
+			join(r.has, img, SP_IMG_AT(img, img->head->scopes, scope, i)->closure);
+	return r;
+}
+
+enum meant { NOT_MEANT, PERHAPS, MEANT };
+
+static enum meant
+meant_by(const struct reach *at, const struct sp_img_rule *r, bool *anyone)
+{
+	enum meant m = r->callers.n == 0 ? MEANT : NOT_MEANT;
+
+	*anyone = false;
+	for (uint32_t i = 0; i < r->callers.n; i++) {
+		const struct sp_img_caller *c = SP_IMG_AT(at->img, r->callers, caller, i);
+
+		if (c->source == SP_ANYONE)
+			*anyone = true;
+		if (c->source == SP_ANYONE || (c->source == at->source && c->has_pattern == 0))
+			m = MEANT;
+		else if (c->source == at->source && m == NOT_MEANT)
+			m = PERHAPS;
+	}
+	return m;
+}
+
+/* 'a', 's' or '.' for the demands of one rule. */
+static char
+demands(const struct reach *at, const struct sp_img_rule *r)
+{
+	bool any_short = false, any_met = r->any.n == 0;
+
+	if (at->anonymous && r->tags.n != 0)
+		return '.';
+	for (uint32_t i = 0; i < r->any.n && !any_met; i++) {
+		const struct sp_img_group *g = SP_IMG_AT(at->img, r->any, group, i);
+
+		if (at->anonymous && g->tags.n != 0)
+			continue;
+		any_met = within(at->img, g->scopes, at->has);
+		any_short = true;
+	}
+	if (!any_met && !any_short)
+		return '.';
+	return any_met && within(at->img, r->scopes, at->has) ? 'a' : 's';
+}
+
+static char
+worse(char a, char b)
+{
+	if (a == '.' || b == '.')
+		return '.';
+	if (a == 's' || b == 's')
+		return 's';
+	return a == '?' || b == '?' ? '?' : 'a';
+}
+
+static int
+rank(char c)
+{
+	return c == 'a' ? 3 : c == '?' ? 2 : c == 's' ? 1 : 0;
+}
+
+static char
+rule_says(const struct reach *at, const struct sp_img_rule *r)
+{
+	return worse(demands(at, r), r->verb == SP_VERB_ASK ? '?' : 'a');
+}
+
+static char
+reached(const struct reach *at, const struct sp_img_tool *t)
+{
+	const uint32_t *idx = sp_img_u32(at->img, t->rules);
+	char base = 'a', best = '.';
+	bool open = false, anyone;
+
+	for (uint32_t i = 0; i < t->rules.n; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(at->img, at->img->head->rules, rule, idx[i]);
+
+		if (r->when.n + r->unless.n != 0 || meant_by(at, r, &anyone) != MEANT)
+			continue;
+		if (r->verb == SP_VERB_DENY)
+			return '.';
+		base = worse(base, rule_says(at, r));
+		open = open || (r->verb != SP_VERB_GUARD && (!at->anonymous || anyone));
+	}
+	if (open || base == '.')
+		return base;
+	for (uint32_t i = 0; i < t->rules.n; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(at->img, at->img->head->rules, rule, idx[i]);
+		char c;
+
+		if (r->verb == SP_VERB_GUARD || r->verb == SP_VERB_DENY || meant_by(at, r, &anyone) == NOT_MEANT ||
+		    (at->anonymous && !anyone))
+			continue;
+		c = worse(base, rule_says(at, r));
+		if (rank(c) > rank(best))
+			best = c;
+	}
+	return best;
+}
+
+/* ---- ok: line */
+
+static void
+write_origin(struct sp_out *o, sp_slice host, uint32_t kind, uint32_t port, bool https)
+{
+	bool v6 = kind == SP_HOST_IPV6;
+
+	sp_out_fmt(o, "%s://%s%.*s%s", https ? "https" : "http", v6 ? "[" : "", SP_PRI(host), v6 ? "]" : "");
+	if (port != (https ? 443u : 80u))
+		sp_out_fmt(o, ":%u", port);
+}
+
+static void
+write_secret_name(struct sp_out *o, sp_slice ref)
+{
+	(void)sp_take(&ref, SP_LIT("vault:"));
+	sp_out_slice(o, ref);
+}
+
+void
+sp_config_grant_write(struct sp_out *o, const struct sp_image *img, const struct sp_img_server *s,
+    const struct sp_img_grant *g)
+{
+	write_secret_name(o, sp_img_str(img, g->ref));
+	sp_out_str(o, " → ");
+	if (s->kind == SP_SERVER_MANAGEMENT)
+		sp_out_str(o, "management");
+	else
+		write_origin(o, sp_img_str(img, g->host), s->host_kind, g->port, g->https != 0);
+}
+
+static void
+write_secrets(struct sp_out *o, const struct sp_image *img)
+{
+	bool first = true;
+
+	for (uint32_t i = 0; i < img->head->servers.n; i++) {
+		const struct sp_img_server *s = SP_IMG_AT(img, img->head->servers, server, i);
+
+		for (uint32_t k = 0; k < s->grants.n; k++) {
+			sp_out_str(o, first ? ". Secrets: " : ", ");
+			first = false;
+			sp_config_grant_write(o, img, s, SP_IMG_AT(img, s->grants, grant, k));
+		}
+	}
+}
+
+void
+sp_config_summary(struct sp_out *o, const struct sp_image *img)
+{
+	const struct sp_img_head *h = img->head;
+	uint32_t anyone = 0, some = 0;
+
+	for (uint32_t t = 0; t < h->tools.n; t++) {
+		const struct sp_img_tool *tool = SP_IMG_AT(img, h->tools, tool, t);
+		bool reachable = false, open = false;
+
+		for (uint32_t s = 0; s < h->sources.n; s++) {
+			struct reach r = reach_of(img, s);
+			char c = reached(&r, tool);
+
+			reachable |= c != '.';
+			open |= r.anonymous && (c == 'a' || c == '?');
+		}
+		anyone += open;
+		some += reachable && !open;
+	}
+	sp_out_fmt(o, "ok: %u server%s, %u tool%s: %u open to anyone, %u to some callers, %u closed", h->servers.n,
+	    h->servers.n == 1 ? "" : "s", h->tools.n, h->tools.n == 1 ? "" : "s", anyone, some,
+	    h->tools.n - anyone - some);
+	write_secrets(o, img);
+	sp_out_byte(o, '\n');
+}
+
+/* ---- table */
+
+void
+sp_config_table(struct sp_out *o, const struct sp_image *img)
+{
+	const struct sp_img_head *h = img->head;
+
+	sp_out_str(o, "a allow, ? ask, s short of a scope, . closed; users, tags and arguments in the caller's favour\n");
+	for (uint32_t s = 0; s < h->sources.n; s++)
+		sp_out_fmt(o, "%.*s%s", SP_PRI(sp_img_str(img, SP_IMG_AT(img, h->sources, source, s)->name)),
+		    s + 1 == h->sources.n ? "\n" : "  ");
+	for (uint32_t t = 0; t < h->tools.n; t++) {
+		const struct sp_img_tool *tool = SP_IMG_AT(img, h->tools, tool, t);
+
+		for (uint32_t s = 0; s < h->sources.n; s++) {
+			struct reach r = reach_of(img, s);
+			uint32_t width = SP_IMG_AT(img, h->sources, source, s)->name.n;
+
+			sp_out_byte(o, reached(&r, tool));
+			for (uint32_t i = 0; i < width + 1; i++)
+				sp_out_byte(o, ' ');
+		}
+		sp_out_fmt(o, "%.*s.%.*s\n", SP_PRI(sp_img_str(img, SP_IMG_AT(img, h->servers, server, tool->server)->name)),
+		    SP_PRI(sp_img_str(img, tool->name)));
+	}
+}

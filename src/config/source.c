@@ -1,0 +1,328 @@
+#include "config/value.h"
+
+#include "jose/jws.h"
+
+enum { KEYS_BYTES = 256 * 1024 };
+
+static const struct source_type { sp_slice name; enum sp_source_type type; int from; } types[] = {
+	{ SP_LIT_INIT("jwt"), SP_SOURCE_JWT, 1 },
+	{ SP_LIT_INIT("static"), SP_SOURCE_STATIC, 1 },
+	{ SP_LIT_INIT("anonymous"), SP_SOURCE_ANONYMOUS, 1 },
+	{ SP_LIT_INIT("peer"), 0, 2 },
+	{ SP_LIT_INIT("remote"), 0, 2 },
+	{ SP_LIT_INIT("introspection"), 0, 3 },
+	{ SP_LIT_INIT("oauth"), 0, 4 },
+};
+
+static bool
+read_type(struct cfg *c, const struct node *n, struct cfg_source *s, struct item *it)
+{
+	sp_slice names[SP_COUNT(types)];
+	size_t known = 0;
+	const struct node *v = sp_node_get(n, "type");
+
+	if (v == NULL) {
+		ERR(c, n, "a source needs a `type`: jwt, static or anonymous");
+		return false;
+	}
+	if (!sp_cfg_text(c, v, "type", it))
+		return false;
+	for (size_t i = 0; i < SP_COUNT(types); i++) {
+		if (types[i].from <= SP_CFG_STEP)
+			names[known++] = types[i].name;
+		if (!sp_eq(types[i].name, it->text))
+			continue;
+		if (types[i].from > SP_CFG_STEP) {
+			ERR(c, v, "`type: %.*s` is not available in this version", SP_PRI(it->text));
+			return false;
+		}
+		s->type = types[i].type;
+		return true;
+	}
+	ERR(c, v, "unknown type `%.*s`%s", SP_PRI(it->text), sp_cfg_hint(c, it->text, names, known));
+	return false;
+}
+
+static void
+read_source_name(struct cfg *c, const struct node *v, const struct item *type, struct cfg_source *s)
+{
+	s->name = *type;
+	if (v == NULL)
+		return;
+	if (!sp_cfg_text(c, v, "name", &s->name))
+		return;
+	if (s->type == SP_SOURCE_ANONYMOUS && sp_eq(s->name.text, SP_LIT("anonymous")))
+		return;
+	if (!sp_cfg_is_name(s->name.text))
+		ERR(c, v, "`name` must be [a-z][a-z0-9-]{0,31}; all, anyone, anonymous are taken");
+}
+
+/* A dotted path to a claim. */
+static void
+read_claim(struct cfg *c, const struct node *map, const char *key, sp_slice *out)
+{
+	const struct node *v = map == NULL ? NULL : sp_node_get(map, key);
+	struct item it;
+	sp_slice rest, part;
+
+	if (v == NULL || !sp_cfg_text(c, v, key, &it))
+		return;
+	rest = it.text;
+	while (sp_take_part(&rest, '.', &part))
+		if (part.n == 0) {
+			ERR(c, v, "`%s` must be a path of names with dots between them", key);
+			return;
+		}
+	*out = it.text;
+}
+
+static void
+read_claims(struct cfg *c, const struct node *v, struct cfg_source *s)
+{
+	s->claim_user = SP_LIT("sub");
+	s->claim_tags = SP_LIT("tags");
+	s->claim_scopes = SP_LIT("scope");
+	if (v == NULL || !sp_cfg_keys(c, v, IN_CLAIMS, "`claims`"))
+		return;
+	read_claim(c, v, "user", &s->claim_user);
+	read_claim(c, v, "tags", &s->claim_tags);
+	read_claim(c, v, "scopes", &s->claim_scopes);
+}
+
+static void
+read_give(struct cfg *c, const struct node *v, struct cfg_source *s)
+{
+	if (v == NULL || v->kind == NODE_BAD)
+		return;
+	if (v->kind != NODE_MAP || v->first == NULL) {
+		ERR(c, v, "`give_by_tag` must be a mapping: TAG: SCOPES");
+		return;
+	}
+	s->give = sp_cfg_alloc(c, v->n, sizeof *s->give);
+	if (s->give == NULL)
+		return;
+	for (const struct node *m = v->first; m != NULL; m = m->next) {
+		struct cfg_give *g = &s->give[s->ngive];
+
+		g->tag = sp_cfg_key(m);
+		if (g->tag.text.n == 0)
+			ERR(c, m->key, "`give_by_tag`: an empty tag");
+		else if (sp_cfg_texts(c, m, "give_by_tag", &g->scopes) &&
+		    sp_cfg_scope_token(c, &g->scopes, "give_by_tag"))
+			s->ngive++;
+	}
+}
+
+static void
+read_scope_list(struct cfg *c, const struct node *n, const char *key, struct items *out)
+{
+	const struct node *v = sp_node_get(n, key);
+
+	if (v != NULL && sp_cfg_texts(c, v, key, out))
+		(void)!sp_cfg_scope_token(c, out, key);
+}
+
+static void
+read_list(struct cfg *c, const struct node *n, const char *key, struct items *out)
+{
+	const struct node *v = sp_node_get(n, key);
+
+	if (v != NULL)
+		(void)!sp_cfg_texts(c, v, key, out);
+}
+
+static void
+refuse_keys(struct cfg *c, const struct node *n, const struct item *type, const char *const *keys)
+{
+	for (; *keys != NULL; keys++) {
+		const struct node *v = sp_node_get(n, *keys);
+
+		if (v != NULL)
+			ERR(c, v->key, "`%s` is no key of a source of type `%.*s`", *keys, SP_PRI(type->text));
+	}
+}
+
+static void
+read_issuer(struct cfg *c, const struct node *n, struct cfg_source *s)
+{
+	const struct node *v = sp_node_get(n, "issuer");
+	struct sp_uri u;
+
+	if (v == NULL) {
+		ERR(c, n, "a source of type `jwt` needs an `issuer`");
+		return;
+	}
+	if (!sp_cfg_text(c, v, "issuer", &s->issuer) || !sp_cfg_url(c, &s->issuer, "issuer", &u))
+		return;
+	if (!u.https && !sp_host_is_loopback(u.host, u.kind))
+		ERR(c, v, "`issuer` must be https (http only on loopback)");
+}
+
+static bool
+is_later_key_form(sp_slice s)
+{
+	return sp_starts(s, SP_LIT("https://")) || sp_starts(s, SP_LIT("http://"));
+}
+
+/* What stands here by mistake may be an HMAC secret: no message shows any of it. */
+static void
+read_keys(struct cfg *c, const struct node *n, struct cfg_source *s)
+{
+	const struct node *v = sp_node_get(n, "keys");
+
+	if (v == NULL) {
+		ERR(c, n, "`keys` is needed in this version: the path of a JWKS or PEM file");
+		return;
+	}
+	if (!sp_cfg_text(c, v, "keys", &s->keys))
+		return;
+	if (is_later_key_form(s->keys.text)) {
+		ERR(c, v, "`keys` from a URL is not available in this version: save the key set in a file");
+		s->keys.text.n = 0;
+	} else if (sp_starts(s->keys.text, SP_LIT("vault:")) || sp_starts(s->keys.text, SP_LIT("env:")) ||
+	    sp_starts(s->keys.text, SP_LIT("file:")) || sp_starts(s->keys.text, SP_LIT("command:"))) {
+		ERR(c, v, "an HS secret as `keys` is not available in this version: use the path of a JWKS or PEM file");
+		s->keys.text.n = 0;
+	}
+}
+
+static void
+read_source(struct cfg *c, const struct node *n)
+{
+	static const char *const not_static[] = { "issuer", "audience", "keys", "claims", NULL };
+	static const char *const not_anonymous[] = {
+		"issuer", "audience", "keys", "claims", "users", "require_scopes", "restrict_tag", "give_by_tag", NULL
+	};
+	struct cfg_source *s = &c->sources[c->nsources];
+	struct item type;
+
+	if (!sp_cfg_keys(c, n, IN_SOURCE, "a source") || !read_type(c, n, s, &type))
+		return;
+	c->nsources++;
+	s->line = n->line;
+	s->col = n->col;
+	read_source_name(c, sp_node_get(n, "name"), &type, s);
+	if (s->type == SP_SOURCE_JWT) {
+		read_issuer(c, n, s);
+		read_keys(c, n, s);
+		read_list(c, n, "audience", &s->audience);
+	} else {
+		refuse_keys(c, n, &type, s->type == SP_SOURCE_STATIC ? not_static : not_anonymous);
+	}
+	read_claims(c, s->type == SP_SOURCE_JWT ? sp_node_get(n, "claims") : NULL, s);
+	read_list(c, n, "users", &s->users);
+	read_scope_list(c, n, "require_scopes", &s->require_scopes);
+	read_list(c, n, "restrict_tag", &s->restrict_tag);
+	read_scope_list(c, n, "give_scopes", &s->give_scopes);
+	read_give(c, sp_node_get(n, "give_by_tag"), s);
+}
+
+void
+sp_cfg_read_auth(struct cfg *c, const struct node *n)
+{
+	if (n == NULL) {
+		sp_findings_add(c->f, false, 0, 0, "`auth` is required: who comes in, as auth: {type: static}");
+		return;
+	}
+	if (!sp_cfg_some(c, n, "auth"))
+		return;
+	if (sp_cfg_count(n) > SP_CFG_SOURCES) {
+		ERR(c, n, "`auth`: more than %d sources", SP_CFG_SOURCES);
+		return;
+	}
+	c->sources = sp_cfg_alloc(c, sp_cfg_count(n), sizeof *c->sources);
+	if (c->sources == NULL)
+		return;
+	for (const struct node *m = sp_cfg_first(n); m != NULL; m = sp_cfg_after(n, m))
+		read_source(c, m);
+}
+
+/* ---- key files */
+
+/* A private or HMAC key must not get into the image, which every role maps. */
+static const char *
+not_public(sp_slice text)
+{
+	struct sp_json j = { 0 };
+	struct sp_err e = { 0 };
+	const char *why = NULL;
+	sp_jval *keys;
+
+	if (sp_find(text, SP_LIT("PRIVATE KEY")) != SIZE_MAX)
+		return "holds a private key; only the public one belongs here";
+	if (sp_trim(text).n == 0 || sp_find(text, SP_LIT("-----BEGIN")) != SIZE_MAX)
+		return NULL;
+	if (sp_json_read(text, SP_JSON_DEFAULT, &j, &e) != SP_OK)
+		return NULL;		/* sp_keyset_read() will say so */
+	keys = SP_JGET(j.root, "keys");
+	for (struct sp_jiter it = sp_jeach(keys); why == NULL && sp_jnext(&it);) {
+		if (sp_eq(sp_jtext(SP_JGET(it.val, "kty")), SP_LIT("oct")))
+			why = "holds an HMAC secret beside or instead of public keys";
+		else if (SP_JGET(it.val, "d") != NULL)
+			why = "holds a private key; only the public one belongs here";
+	}
+	if (keys == NULL && SP_JGET(j.root, "k") != NULL)
+		why = "holds an HMAC secret instead of a public key";
+	if (keys == NULL && SP_JGET(j.root, "d") != NULL)
+		why = "holds a private key; only the public one belongs here";
+	sp_json_free(&j);
+	return why;
+}
+
+static void
+load_keys(struct cfg *c, struct cfg_source *s)
+{
+	struct sp_err e = { 0 };
+	struct sp_out text;
+	struct sp_keyset *set = NULL;
+	sp_slice path;
+	const char *why;
+
+	if (!sp_cfg_path(c, &s->keys, "keys", &path))
+		return;
+	sp_out_heap(&text, KEYS_BYTES + 1);
+	if (c->opts->read(c->opts->ctx, path, KEYS_BYTES, &text, &e) != SP_OK) {
+		ERR(c, &s->keys, "`keys`: the file cannot be read: %s", e.log);
+	} else if ((why = not_public(sp_out_view(&text))) != NULL) {
+		ERR(c, &s->keys, "`keys`: the file %s", why);
+	} else if (sp_keyset_read(sp_out_view(&text), false, &set, &e) != SP_OK) {
+		ERR(c, &s->keys, "`keys`: %s", e.log);
+	} else {
+		if (sp_keyset_dropped(set) != 0)
+			WARN(c, &s->keys, "`keys`: %zu keys of the file cannot be used", sp_keyset_dropped(set));
+		s->keys_text = sp_arena_copy(&c->mem, sp_out_view(&text));
+	}
+	sp_keyset_free(&set);
+	sp_out_wipe(&text);
+	sp_out_free(&text);
+}
+
+void
+sp_cfg_load_keys(struct cfg *c)
+{
+	for (uint32_t i = 0; i < c->nsources; i++)
+		if (c->sources[i].type == SP_SOURCE_JWT && c->sources[i].keys.text.n != 0)
+			load_keys(c, &c->sources[i]);
+}
+
+/* ---- sources among each other */
+
+void
+sp_cfg_check_sources(struct cfg *c)
+{
+	for (uint32_t i = 0; i < c->nsources; i++) {
+		const struct cfg_source *s = &c->sources[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct cfg_source *t = &c->sources[j];
+
+			if (s->type == t->type && s->type == SP_SOURCE_STATIC)
+				ERR(c, s, "two sources for one token: line %u has a `static` source already", t->line);
+			else if (s->type == t->type && s->type == SP_SOURCE_ANONYMOUS)
+				ERR(c, s, "line %u has an `anonymous` source already", t->line);
+			else if (sp_eq(s->name.text, t->name.text))
+				ERR(c, &s->name, "the source name `%.*s` is taken by line %u: give one a `name`",
+				    SP_PRI(s->name.text), t->line);
+		}
+	}
+}
