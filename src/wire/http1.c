@@ -61,9 +61,10 @@ on_head(llhttp_t *ll)
 	struct sp_http *h = self(ll);
 
 	h->heard = true;
+	h->coded = (ll->flags & F_CHUNKED) != 0;
 	ll->upgrade = 0;	/* we never switch protocols */
 	/* Only chunked bodies are llhttp's to decode; lengths are counted here. */
-	return (ll->flags & F_CHUNKED) != 0 && !h->no_body ? 0 : 1;
+	return h->coded && !h->no_body ? 0 : 1;
 }
 
 static int
@@ -102,7 +103,7 @@ reset(struct sp_http *h)
 	h->bad = SP_OK;
 	h->why = NULL;
 	h->state = SP_HTTP_IN_HEAD;
-	h->no_body = h->cr = h->ext = h->heard = false;
+	h->no_body = h->cr = h->ext = h->heard = h->coded = false;
 	h->digits = h->interim = 0;
 	h->scanned = h->extra = 0;
 }
@@ -147,9 +148,10 @@ read_length(struct sp_http *h, sp_slice *in)
 static enum sp_http_step
 read_to_eof(struct sp_http *h, sp_slice *in)
 {
-	sp_slice piece = *in;
+	uint64_t room = h->lim.body - h->got;
+	sp_slice piece = { in->p, in->n < room ? in->n : (size_t)room };
 
-	if (piece.n > h->lim.body - h->got)
+	if (room == 0)
 		return sp_http1_bad(h, SP_E_TOO_BIG, "body over the limit");
 	sp_advance(in, piece.n);
 	return body_step(h, piece);

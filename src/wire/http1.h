@@ -61,7 +61,8 @@ struct sp_http {
 	int	 state;
 	bool	 no_body;		/* set by the caller before the head of an answer to HEAD */
 	/* Private. */
-	bool	 cr, ext, heard;	/* in a line of chunked framing: CR came, extension began; llhttp agreed */
+	bool	 cr, ext;		/* in a line of chunked framing: CR came; more than the size came */
+	bool	 heard, coded;		/* llhttp saw the end of this part; and takes the body for chunked */
 	unsigned digits, interim;	/* of the chunk size; 1xx answers skipped */
 	size_t	 scanned, extra;	/* of the head; bytes of chunk extensions and trailers */
 	uint64_t left;			/* of the body, or of this chunk */

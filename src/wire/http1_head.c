@@ -61,7 +61,7 @@ scan(struct sp_http *h, sp_slice in, size_t *n)
 			return "control character in the head";
 		if (max - i > 1 && p[1] != '\n')
 			return "CR without LF";
-		if (max - i > 2 && (p[2] == ' ' || p[2] == '\t' || p[2] == ':'))
+		if (max - i > 2 && p[2] != '\r' && (is_control(p[2]) || p[2] == ' ' || p[2] == ':'))
 			return "line begins with white space or a colon";
 		if (max - i > 3 && p[2] == '\r' && p[3] == '\n') {
 			*n = i + 4;
@@ -112,6 +112,37 @@ read_method(struct sp_http *h, sp_slice head)
 		if (word.p[i] < 'A' || word.p[i] > 'Z' || word.n > 32)
 			return sp_http1_bad(h, SP_E_BAD_REQUEST, "bad method");
 	return sp_http1_bad(h, SP_E_NOT_IMPLEMENTED, "unknown method");
+}
+
+/* " HTTP/1.x" and nothing else up to the end of the line: llhttp also lets other protocols pass. */
+static bool
+version_ok(const struct sp_http_head *d, sp_slice rest)
+{
+	return sp_take(&rest, SP_LIT("HTTP/1.")) && rest.n != 0 && rest.p[0] == '0' + (int)d->minor;
+}
+
+/* Both readers must agree on what the one start line says, to the byte. */
+static bool
+request_line_ok(const struct sp_http_head *d, sp_slice head)
+{
+	size_t n = sp_method_name(d->method).n + 1;	/* read_method() has looked at these */
+
+	sp_advance(&head, n);
+	if (head.p != d->target.p || d->target.n >= head.n)
+		return false;
+	sp_advance(&head, d->target.n);
+	return sp_take(&head, SP_LIT(" ")) && version_ok(d, head) && sp_starts(sp_sub(head, 8, 2), SP_LIT("\r\n"));
+}
+
+static bool
+status_line_ok(const struct sp_http_head *d, sp_slice head)
+{
+	uint64_t status;
+
+	if (!version_ok(d, head) || head.n < 13 || head.p[8] != ' ')
+		return false;
+	sp_advance(&head, 9);
+	return sp_take_u64(&head, 599, &status) && status == d->status && (head.p[0] == ' ' || head.p[0] == '\r');
 }
 
 /* RFC 9112 section 3.2: origin-form, or absolute-form naming the same host. */
@@ -227,7 +258,7 @@ judge_fields(struct sp_http *h, struct seen *s)
 	if (s->coding != 0 && d->minor == 0)
 		return "Transfer-Encoding in HTTP/1.0";
 	/* Both readers of this head must see the same framing. */
-	if (((h->ll.flags & F_CHUNKED) != 0) != s->chunked)
+	if (h->coded != s->chunked)
 		return "unclear Transfer-Encoding";
 	d->chunked = s->chunked;
 	d->keep_alive = !s->close && (d->minor == 1 || s->keep);
@@ -253,14 +284,14 @@ begin_body(struct sp_http *h)
 }
 
 static enum sp_http_step
-judge_request(struct sp_http *h)
+judge_request(struct sp_http *h, sp_slice head)
 {
 	struct sp_http_head *d = &h->head;
 	struct seen s = { 0 };
 	const char *why = judge_fields(h, &s);
 
-	if (h->ll.method != methods[d->method].ll)
-		why = "unclear method";
+	if (h->ll.method != methods[d->method].ll || !request_line_ok(d, head))
+		why = "bad request line";
 	if (why == NULL && s.host == 0 && d->minor == 1)
 		why = "no Host";
 	if (why == NULL)
@@ -278,7 +309,7 @@ judge_request(struct sp_http *h)
 
 /* *skip: an interim answer, to be passed over. */
 static enum sp_http_step
-judge_response(struct sp_http *h, bool *skip)
+judge_response(struct sp_http *h, sp_slice head, bool *skip)
 {
 	struct sp_http_head *d = &h->head;
 	struct seen s = { 0 };
@@ -287,7 +318,7 @@ judge_response(struct sp_http *h, bool *skip)
 
 	d->status = h->ll.status_code;
 	*skip = d->status >= 100 && d->status < 200;
-	if (why == NULL && (d->status < 100 || d->status > 599 || d->status == 101))
+	if (why == NULL && (d->status < 100 || d->status == 101 || !status_line_ok(d, head)))
 		why = "bad status";
 	if (why == NULL && *skip && (framed || ++h->interim > INTERIM_MAX))
 		why = "bad interim answer";
@@ -353,7 +384,7 @@ sp_http1_head(struct sp_http *h, sp_slice *in)
 			step = run_llhttp(h, head);
 		if (step != SP_HTTP_MORE)
 			return step;
-		step = h->kind == SP_HTTP_REQUEST ? judge_request(h) : judge_response(h, &skip);
+		step = h->kind == SP_HTTP_REQUEST ? judge_request(h, head) : judge_response(h, head, &skip);
 		if (step == SP_HTTP_BAD)
 			return step;
 		sp_advance(in, n);

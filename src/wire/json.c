@@ -357,9 +357,11 @@ equal_here(sp_jval *a, sp_jval *b)
 		return false;
 	if (sp_jis_num(a))
 		return sp_jis_num(b) && sp_jnum_cmp(sp_jtext(a), sp_jtext(b)) == 0;
+	if (sp_jis_str(a))
+		return sp_jis_str(b) && sp_eq(sp_jtext(a), sp_jtext(b));
 	if (unsafe_yyjson_get_tag(a) != unsafe_yyjson_get_tag(b))
-		return false;	/* type, true against false, number of elements or bytes */
-	return !sp_jis_str(a) || sp_eq(sp_jtext(a), sp_jtext(b));
+		return false;	/* another type, or true against false */
+	return !unsafe_yyjson_is_ctn(a) || unsafe_yyjson_get_len(a) == unsafe_yyjson_get_len(b);
 }
 
 bool
