@@ -1,0 +1,334 @@
+/* sallyport why: one decision, explained.  The same function as in front and egress, over the same compiled tables. */
+#include "cli/cmd.h"
+#include "cli/checked.h"
+
+#include "config/config.h"
+#include "oauth/verifier.h"
+#include "policy/decide.h"
+#include "schema/schema.h"
+
+#include <unistd.h>
+
+static const char help[] =
+    "usage: sallyport why [-c FILE] --as SOURCE/USER --tool SERVER.NAME [--scopes …] [--tags …] [--args JSON]\n"
+    "\n"
+    "Explains what a caller would get and which rules say so.  Without --as: a caller without a credential.  Scopes and\n"
+    "tags are those of the token, separated by spaces; what the source gives is added.\n"
+    "\n"
+    "example:\n"
+    "  sallyport why --as people/bob --tool dns.deleteZone --scopes 'dns:write' --tags ops --args '{\"zone\":\"a.test.\"}'\n";
+
+struct options { const char *file, *as, *tool, *scopes, *tags, *args; bool help; };
+
+struct why {
+	const struct sp_image *img;
+	const struct sp_principal *who;
+	uint32_t tool;
+	sp_jval *args;
+	struct sp_decision d;
+	struct sp_out *o;
+};
+
+static bool
+read_options(int argc, char **argv, struct options *o)
+{
+	const struct { const char *name; const char **to; } rows[] = {
+		{ "-c", &o->file }, { "--config", &o->file }, { "--as", &o->as }, { "--tool", &o->tool },
+		{ "--scopes", &o->scopes }, { "--tags", &o->tags }, { "--args", &o->args },
+	};
+
+	for (int i = 1; i < argc; i++) {
+		bool found = false;
+
+		if (sp_eq(sp_str(argv[i]), SP_LIT("--help")) || sp_eq(sp_str(argv[i]), SP_LIT("-h"))) {
+			o->help = true;
+			return true;
+		}
+		for (size_t k = 0; k < SP_COUNT(rows) && !found; k++) {
+			if (!sp_eq(sp_str(argv[i]), sp_str(rows[k].name)))
+				continue;
+			if (i + 1 == argc || *rows[k].to != NULL)
+				return false;
+			*rows[k].to = argv[++i];
+			found = true;
+		}
+		if (!found)
+			return false;
+	}
+	return o->tool != NULL;
+}
+
+/* SERVER.NAME as rules have it, or the name that clients see. */
+static uint32_t
+find_tool(const struct sp_image *img, sp_slice name)
+{
+	sp_slice own = name, server;
+	uint32_t shown = sp_img_find_tool(img, name);
+
+	if (shown != UINT32_MAX || !sp_take_to(&own, '.', &server))
+		return shown;
+	for (uint32_t i = 0; i < img->head->tools.n; i++) {
+		const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, i);
+
+		if (sp_eq(sp_img_str(img, t->name), own) &&
+		    sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name), server))
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+static uint32_t
+find_source(const struct sp_image *img, sp_slice name)
+{
+	for (uint32_t i = 0; i < img->head->sources.n; i++)
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, i)->name), name))
+			return i;
+	return UINT32_MAX;
+}
+
+/* SP_OK and *who NULL: nobody may come without a credential here. */
+static enum sp_status
+find_caller(const struct sp_image *img, const struct options *opt, struct sp_principal **who, struct sp_err *e)
+{
+	sp_slice user = sp_str(opt->as), name;
+	uint32_t source;
+
+	*who = NULL;
+	if (opt->as == NULL) {
+		if (img->head->anonymous == 0)
+			return SP_OK;
+		return sp_principal_make(img, img->head->anonymous - 1, sp_str(NULL), sp_str(NULL), sp_str(NULL), who, e);
+	}
+	if (!sp_take_to(&user, '/', &name)) {
+		name = user;
+		user = (sp_slice){ NULL, 0 };
+	}
+	source = find_source(img, name);
+	if (source == UINT32_MAX)
+		return sp_fail(e, SP_E_CONFIG, NULL, "no source is called `%.*s`", SP_PRI(name));
+	return sp_principal_make(img, source, user, sp_str(opt->scopes), sp_str(opt->tags), who, e);
+}
+
+static void
+write_tags(struct sp_out *o, const struct sp_image *img, const uint64_t *words, uint32_t n)
+{
+	for (uint32_t i = 0; i < img->head->tags.n; i++)
+		if (sp_bit(words, n, i))
+			sp_out_fmt(o, " %.*s", SP_PRI(sp_img_text(img, img->head->tags, i)));
+}
+
+static void
+write_caller(const struct why *w)
+{
+	const struct sp_image *img = w->img;
+
+	sp_out_str(w->o, "caller:  ");
+	if (w->who == NULL) {
+		sp_out_str(w->o, "no credential, and no `anonymous` source\n");
+		return;
+	}
+	sp_out_slice(w->o, sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, w->who->source)->name));
+	if (w->who->user.n != 0)
+		sp_out_fmt(w->o, "/%.*s", SP_PRI(w->who->user));
+	sp_out_str(w->o, "; scopes: ");
+	sp_scopes_write(w->o, img, w->who->scopes, w->who->scope_words);
+	sp_out_str(w->o, "; tags:");
+	write_tags(w->o, img, w->who->tags, w->who->tag_words);
+	sp_out_byte(w->o, '\n');
+}
+
+static bool
+is_anonymous(const struct why *w)
+{
+	return w->who == NULL || (w->img->head->anonymous != 0 && w->who->source == w->img->head->anonymous - 1);
+}
+
+static void
+write_outcome(const struct why *w)
+{
+	static const char *const words[] = {
+		[SP_CLOSED] = "closed", [SP_REFUSED_ARGS] = "refused arguments", [SP_SHORT] = "short of a scope",
+		[SP_ASK] = "ask", [SP_ALLOW] = "allow",
+	};
+	const struct sp_decision *d = &w->d;
+
+	sp_out_fmt(w->o, "outcome: %s: %s", words[d->outcome], d->reason);
+	if (d->reason_rule != UINT32_MAX)
+		sp_out_fmt(w->o, " (line %u)", SP_IMG_AT(w->img, w->img->head->rules, rule, d->reason_rule)->line);
+	sp_out_str(w->o, d->listed ? "; in the caller's list\n" : "; not in the caller's list\n");
+}
+
+/* What the caller sees: config.md section 3. */
+static void
+write_answer(const struct why *w)
+{
+	sp_out_str(w->o, "answer:  ");
+	switch (w->d.outcome) {
+	case SP_ALLOW:
+		sp_out_str(w->o, "the result\n");
+		return;
+	case SP_ASK:
+		sp_out_str(w->o, "the result after an approval, or isError: declined, or not answered\n");
+		return;
+	case SP_REFUSED_ARGS:
+		sp_out_str(w->o, "isError: refused: these arguments are not allowed\n");
+		return;
+	case SP_SHORT:
+		if (!is_anonymous(w)) {
+			sp_out_str(w->o, "403 insufficient_scope: ");
+			sp_scopes_write(w->o, w->img, w->d.wanted, SP_SCOPE_WORDS);
+			sp_out_byte(w->o, '\n');
+			return;
+		}
+		break;
+	case SP_CLOSED:
+		break;
+	}
+	sp_out_str(w->o, is_anonymous(w) ? "401, as for every name\n" : "as for an unknown name\n");
+}
+
+static void
+write_rule(const struct why *w, uint32_t rule)
+{
+	const struct sp_img_rule *r = SP_IMG_AT(w->img, w->img->head->rules, rule, rule);
+	struct sp_rule_look look;
+
+	sp_rule_look(w->img, w->who, rule, w->args, &look);
+	sp_out_fmt(w->o, "  line %u: ", r->line);
+	sp_out_slice(w->o, sp_img_str(w->img, r->text));
+	if (!look.decided)
+		sp_out_str(w->o, "; undecided, so it binds and does not open");
+	else if (!look.opens && (r->verb == SP_VERB_ALLOW || r->verb == SP_VERB_ASK))
+		sp_out_str(w->o, "; does not open without a credential");
+	if (look.tags_unmet) {
+		sp_out_str(w->o, "; a tag demand is unmet");
+		if (r->tags.n != 0) {
+			sp_out_str(w->o, " (it wants");
+			write_tags(w->o, w->img, sp_img_words(w->img, r->tags), r->tags.n);
+			sp_out_byte(w->o, ')');
+		}
+	}
+	if (look.scopes_missing) {
+		sp_out_str(w->o, "; lacks ");
+		sp_scopes_write(w->o, w->img, look.missing, SP_SCOPE_WORDS);
+	}
+	sp_out_byte(w->o, '\n');
+}
+
+static void
+write_rules(const struct why *w)
+{
+	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
+	const uint32_t *all = sp_img_u32(w->img, t->rules);
+	bool first = true;
+
+	for (uint32_t i = 0; w->who != NULL && i < t->rules.n; i++) {
+		struct sp_rule_look look;
+
+		sp_rule_look(w->img, w->who, all[i], w->args, &look);
+		if (!look.left)
+			continue;
+		if (first)
+			sp_out_str(w->o, "rules left:\n");
+		first = false;
+		write_rule(w, all[i]);
+	}
+	if (first)
+		sp_out_str(w->o, "rules left: none\n");
+}
+
+static void
+write_secrets(const struct why *w)
+{
+	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
+	const struct sp_img_server *s = SP_IMG_AT(w->img, w->img->head->servers, server, t->server);
+	const struct sp_img_op *op;
+	const uint32_t *idx;
+
+	if (t->op.n == 0)
+		return;
+	op = SP_IMG_AT(w->img, t->op, op, 0);
+	idx = sp_img_u32(w->img, op->grants);
+	for (uint32_t i = 0; i < op->grants.n; i++) {
+		const struct sp_img_grant *g = SP_IMG_AT(w->img, s->grants, grant, idx[i]);
+
+		sp_out_str(w->o, "secret ");
+		sp_config_grant_write(w->o, w->img, s, g);
+		sp_out_str(w->o, " as ");
+		sp_config_place_write(w->o, w->img, g);
+		sp_out_byte(w->o, '\n');
+	}
+}
+
+static void
+write_schema_note(const struct why *w, bool given)
+{
+	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
+	struct sp_schema *schema = NULL;
+	struct sp_err e = { 0 };
+
+	if (!given || sp_schema_new(sp_img_str(w->img, t->schema), &schema, &e) != SP_OK)
+		return;
+	if (sp_schema_check(schema, w->args, 0, &e) != SP_OK)
+		sp_out_fmt(w->o, "note:    the tool refuses these arguments whatever the rules say: %s\n", e.pub);
+	sp_schema_free(&schema);
+}
+
+static int
+explain(const struct sp_image *img, const struct options *opt, struct sp_out *o)
+{
+	struct sp_principal *who = NULL;
+	struct sp_json args = { 0 };
+	struct sp_err e = { 0 };
+	struct why w = { .img = img, .o = o, .tool = find_tool(img, sp_str(opt->tool)) };
+	int status = 1;
+
+	if (w.tool == UINT32_MAX) {
+		sp_checked_say("why", "there is no such tool: see `sallyport check --table`");
+	} else if (opt->args != NULL && (sp_json_read(sp_str(opt->args), SP_JSON_DEFAULT, &args, &e) != SP_OK ||
+	    !sp_jis_obj(args.root))) {
+		sp_checked_say("why", "--args must be a JSON object");
+	} else if (find_caller(img, opt, &who, &e) != SP_OK) {
+		sp_checked_say("why", e.log);
+		sp_out_str(o, e.code == SP_E_BAD_TOKEN ? "answer:  401, the source does not admit this caller\n" : "");
+	} else {
+		w.who = who;
+		w.args = args.root;
+		sp_decide(img, who, w.tool, w.args, &w.d);
+		sp_out_fmt(o, "tool:    %.*s\n", SP_PRI(sp_str(opt->tool)));
+		write_caller(&w);
+		write_outcome(&w);
+		write_answer(&w);
+		write_rules(&w);
+		write_schema_note(&w, opt->args != NULL);
+		write_secrets(&w);
+		status = 0;
+	}
+	sp_principal_drop(&who);
+	sp_json_free(&args);
+	return status;
+}
+
+int
+cmd_why(int argc, char **argv)
+{
+	struct options opt = { 0 };
+	struct sp_imgb b;
+	struct sp_image img;
+	struct sp_out o;
+	int status;
+
+	if (!read_options(argc, argv, &opt) || opt.help) {
+		o = (struct sp_out){ .p = (char *)(uintptr_t)help, .n = sizeof help - 1 };
+		return sp_checked_print(opt.help ? STDOUT_FILENO : STDERR_FILENO, &o) && opt.help ? 0 : 2;
+	}
+	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, &b, &img) != SP_OK)
+		return 1;
+	sp_out_heap(&o, 1 << 20);
+	status = explain(&img, &opt, &o);
+	if (!sp_checked_print(STDOUT_FILENO, &o))
+		status = 1;
+	sp_out_free(&o);
+	sp_imgb_free(&b);
+	return status;
+}
