@@ -11,8 +11,8 @@ sp_jws_split(sp_slice compact, struct sp_jws_parts *out)
 
 	if (compact.n > JWS_MAX || !sp_take_to(&in, '.', &h) || !sp_take_to(&in, '.', &p))
 		return SP_E_BAD_TOKEN;
-	/* "none" has an empty signature, a detached payload an empty payload, a JWE five parts. */
-	if (h.n == 0 || p.n == 0 || in.n == 0 || sp_has_byte(in, '.'))
+	/* "none" has an empty signature, a JWE five parts. */
+	if (h.n == 0 || in.n == 0 || sp_has_byte(in, '.'))
 		return SP_E_BAD_TOKEN;
 	*out = (struct sp_jws_parts){ { compact.p, h.n + 1 + p.n }, h, p, in };
 	return SP_OK;

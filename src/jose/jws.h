@@ -9,7 +9,7 @@
 struct sp_keyset;
 
 /* A JWK, a JWK set or PEM text (several blocks allowed).  Unusable keys are dropped and counted; SP_E_CONFIG when none is left,
- * or when `allow_oct` is false and … only oct keys are there.  Private members make the key unusable. */
+ * or when `allow_oct` is false and … only oct keys are there, or when oct and public keys stand in one set.  Private members make the key unusable. */
 SP_MUST enum sp_status sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_err *e);
 void sp_keyset_free(struct sp_keyset **k);
 size_t sp_keyset_count(const struct sp_keyset *k);

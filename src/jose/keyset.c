@@ -298,6 +298,17 @@ read_pem(struct sp_keyset *ks, sp_slice text, struct sp_err *e)
 	}
 }
 
+/* RFC 8725 section 3.2: what verifies a signature and what makes a MAC are never offered for the same token. */
+static bool
+is_mixed(const struct sp_keyset *ks)
+{
+	size_t oct = 0;
+
+	for (size_t i = 0; i < ks->n; i++)
+		oct += sp_pkey_kty(ks->key[i].pkey) == SP_KTY_OCT;
+	return oct != 0 && oct != ks->n;
+}
+
 static sp_slice
 skip_blank(sp_slice s)
 {
@@ -330,6 +341,8 @@ sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_
 		return sp_fail(e, SP_E_CONFIG, NULL, "no key in it: neither JWK, JWK set nor PEM");
 	if (ks->n == 0)
 		return sp_fail(e, SP_E_CONFIG, NULL, "none of its keys can be used: %s", why.log);
+	if (is_mixed(ks))
+		return sp_fail(e, SP_E_CONFIG, NULL, "HMAC secrets and public keys in one set");
 	*out = ks;
 	ks = NULL;
 	return SP_OK;
