@@ -2,6 +2,7 @@
 #include "openapi/spec_int.h"
 
 #include "base/utf8.h"
+#include "schema/schema.h"
 
 struct body {
 	enum sp_body_kind kind;
@@ -312,6 +313,18 @@ input_write(struct sp_reader *r, const struct sp_params *ps, const struct body *
 	return st;
 }
 
+/* What could not be checked must not be offered: better found now than at the first call. */
+static enum sp_status
+input_check(struct sp_reader *r)
+{
+	SP_AUTO(sp_schema_free) struct sp_schema *s = NULL;
+	struct sp_err e;
+
+	if (sp_schema_new(sp_out_view(&r->text), &s, &e) == SP_OK)
+		return SP_OK;
+	return sp_spec_skip(r, "its input cannot be checked: %.200s", e.log);
+}
+
 static enum sp_status
 input_read(struct sp_reader *r, const struct sp_params *ps, const struct body *b, sp_slice *out)
 {
@@ -325,6 +338,8 @@ input_read(struct sp_reader *r, const struct sp_params *ps, const struct body *b
 	r->work -= r->text.n;
 	if (st == SP_OK && r->text.full)
 		st = sp_spec_skip(r, "its input schema is larger than %d kB", SP_SPEC_SCHEMA >> 10);
+	if (st == SP_OK)
+		st = input_check(r);
 	if (st != SP_OK)
 		return st;
 	*out = sp_arena_copy(r->a, sp_out_view(&r->text));
