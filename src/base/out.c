@@ -49,7 +49,7 @@ grow(struct sp_out *o, size_t n)
 	if (!o->heap || n > o->max || o->n > o->max - n)
 		return false;
 	while (cap < o->n + n)
-		cap *= 2;
+		cap = cap > o->max / 2 ? o->max : cap * 2;
 	if (cap > o->max)
 		cap = o->max;
 	p = realloc(o->p, cap);
