@@ -44,7 +44,8 @@ SP_MUST enum sp_status sp_ring_put(struct sp_ring *r, const struct sp_audit_reco
 /* Room for n more records right now? */
 SP_MUST bool sp_ring_room(const struct sp_ring *r, uint32_t n);
 SP_MUST enum sp_status sp_ring_map_reader(int fd, struct sp_ring **out, struct sp_err *e);
-/* Copies the oldest unread committed record; false when there is none.  sp_ring_advance() gives its slot back. */
+/* Copies the oldest unread committed record; false when there is none.  What comes back is well-formed: texts end in NUL
+ * and have no control characters, enums are in range; a record that was not is an SP_AUDIT_INCIDENT with a note.  sp_ring_advance() gives its slot back. */
 SP_MUST bool sp_ring_peek(struct sp_ring *r, struct sp_audit_record *out);
 void sp_ring_advance(struct sp_ring *r);
 /* The i-th unread one (0: the oldest), and giving back n slots at once: a batch is given back only when it was written. */

@@ -18,6 +18,8 @@ struct sp_page {
 struct sp_slots;
 /* Makes an anonymous shared memfd of the right size. */
 SP_MUST enum sp_status sp_page_create(int *fd, struct sp_err *e);
+/* A second descriptor that can only be mapped for reading, whatever its holder tries: for everybody but keeper.  (Super.) */
+SP_MUST enum sp_status sp_page_readonly(int fd, int *ro, struct sp_err *e);
 SP_MUST enum sp_status sp_page_map(int fd, bool writable, struct sp_page **out, struct sp_err *e);
 SP_MUST enum sp_status sp_slots_create(int *fd, struct sp_err *e);
 SP_MUST enum sp_status sp_slots_map(int fd, struct sp_slots **out, struct sp_err *e);
