@@ -1,0 +1,315 @@
+/*
+ * For tests only: a whole front over socket pairs, with a keeper and an egress that the test plays.  The loop is
+ * turned by hand, so nothing waits for real time.
+ */
+#ifndef SP_FRONT_TESTWORLD_H
+#define SP_FRONT_TESTWORLD_H
+
+#include "crypto/crypto.h"
+#include "front/front.h"
+#include "mcp/testimage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { TW_CALLS = 64, TW_OUT = 1 << 20 };
+
+struct tw_call { uint32_t id, tool, args_total; char token[64]; char args[512]; size_t got; bool cancelled; uint64_t credit; };
+
+struct world {
+	uv_loop_t loop;
+	struct sp_imgb b;
+	struct sp_image img;
+	struct sp_front f;
+	struct sp_chan *egress, *keeper;
+	struct tw_call calls[TW_CALLS];
+	unsigned ncalls;
+	const char *auto_result;	/* egress answers each call with this at once */
+	bool egress_lost;
+};
+
+#define TW_READER "spt_reader0000000000000000000000000000000000000"
+#define TW_ADMIN "spt_admin00000000000000000000000000000000000000"
+
+static struct tw_call *
+tw_find(struct world *w, uint32_t id)
+{
+	for (unsigned i = w->ncalls; i-- > 0;)
+		if (w->calls[i].id == id)
+			return &w->calls[i];
+	return NULL;
+}
+
+static void
+tw_result(struct world *w, uint32_t id, const char *json)
+{
+	struct sp_m_result m = { id, (uint32_t)strlen(json), sp_str(json) };
+
+	sp_enc_result(sp_chan_begin(w->egress, SP_M_RESULT), &m);
+	sp_chan_end(w->egress);
+}
+
+static void
+tw_on_call(struct world *w, const struct sp_m_call *m)
+{
+	struct tw_call *c = &w->calls[w->ncalls++ % TW_CALLS];
+
+	*c = (struct tw_call){ .id = m->id, .tool = m->tool, .args_total = m->args_total, .got = m->args.n };
+	assert_true(sp_cstr(m->token, c->token, sizeof c->token));
+	if (m->args.n < sizeof c->args)
+		assert_true(sp_cstr(m->args, c->args, sizeof c->args));
+	if (w->auto_result != NULL)
+		tw_result(w, m->id, w->auto_result);
+}
+
+static bool
+tw_egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
+{
+	struct world *w = ctx;
+	struct sp_m_call call;
+	struct sp_m_data data;
+	struct sp_m_credit credit;
+	struct sp_m_id id;
+
+	switch (type) {
+	case SP_M_CALL:
+		assert_true(sp_dec_call(body, &call));
+		tw_on_call(w, &call);
+		return true;
+	case SP_M_DATA:
+		assert_true(sp_dec_data(body, &data));
+		tw_find(w, data.id)->got += data.part.n;
+		return true;
+	case SP_M_CREDIT:
+		assert_true(sp_dec_credit(body, &credit));
+		tw_find(w, credit.id)->credit += credit.bytes;
+		return true;
+	case SP_M_CANCEL:
+		assert_true(sp_dec_id(body, &id));
+		tw_find(w, id.id)->cancelled = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+tw_egress_closed(void *ctx, struct sp_chan *ch, const char *why)
+{
+	struct world *w = ctx;
+
+	w->egress_lost = true;
+	sp_chan_free(&w->egress);
+}
+
+static const struct sp_chan_ops tw_egress_ops = { tw_egress_message, tw_egress_closed };
+
+static bool
+tw_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
+{
+	return false;
+}
+
+static void
+tw_keeper_closed(void *ctx, struct sp_chan *ch, const char *why)
+{
+	struct world *w = ctx;
+
+	sp_chan_free(&w->keeper);
+}
+
+static const struct sp_chan_ops tw_keeper_ops = { tw_keeper_message, tw_keeper_closed };
+
+static void
+tw_turn(struct world *w, unsigned n)
+{
+	while (n-- > 0)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+static void
+tw_pair(int sv[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+}
+
+static void
+tw_token(struct world *w, const char *token, const char *name, const char *scopes, const char *tags)
+{
+	struct sp_m_token m = { .expires_s = INT64_MAX, .name = sp_str(name), .client_id = sp_str(name), .scopes = sp_str(scopes),
+	    .tags = sp_str(tags) };
+
+	sp_sha256(sp_str(token), m.hash);
+	sp_enc_token(sp_chan_begin(w->keeper, SP_M_TOKEN_PUT), &m);
+	sp_chan_end(w->keeper);
+}
+
+static void
+tw_token_sync(struct world *w)
+{
+	(void)sp_chan_begin(w->keeper, SP_M_TOKEN_SYNC);
+	sp_chan_end(w->keeper);
+	tw_turn(w, 4);
+}
+
+static void
+tw_keeper(struct world *w)
+{
+	int sv[2];
+
+	if (w->keeper != NULL)
+		sp_chan_free(&w->keeper);
+	tw_pair(sv);
+	assert_int_equal(sp_chan_new(&w->loop, sv[0], SP_CHAN_STREAM, SP_KEEPER, SP_FRONT, &tw_keeper_ops, w, &w->keeper), SP_OK);
+	assert_int_equal(sp_front_peer(&w->f, SP_KEEPER, 0, 1, sv[1]), SP_OK);
+}
+
+static void
+tw_egress(struct world *w, uint32_t incarnation)
+{
+	int sv[2];
+
+	tw_pair(sv);
+	w->egress_lost = false;
+	assert_int_equal(sp_chan_new(&w->loop, sv[0], SP_CHAN_STREAM, SP_EGRESS, SP_FRONT, &tw_egress_ops, w, &w->egress), SP_OK);
+	assert_int_equal(sp_front_peer(&w->f, SP_EGRESS, 0, incarnation, sv[1]), SP_OK);
+}
+
+static void
+tw_open(struct world *w, const struct ti_options *o)
+{
+	struct sp_err e = { 0 };
+
+	memset(w, 0, sizeof *w);
+	signal(SIGPIPE, SIG_IGN);
+	sp_log_init("test", SP_ERROR);
+	assert_int_equal(sp_crypto_init(&e), SP_OK);
+	ti_make(&w->b, o, &w->img);
+	assert_int_equal(uv_loop_init(&w->loop), 0);
+	if (sp_front_init(&w->f, &w->img, &w->loop, (struct sp_hash_key){ { 3, 4 } }, &e) != SP_OK)
+		fail_msg("front: %s", e.log);
+	tw_keeper(w);
+	tw_token(w, TW_READER, "ann", "dns:read", "");
+	tw_token(w, TW_ADMIN, "bob", "dns:write", "ops");
+	tw_token_sync(w);
+	tw_egress(w, 1);
+	w->auto_result = "{\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]}";
+}
+
+static void
+tw_close(struct world *w)
+{
+	if (w->egress != NULL)
+		sp_chan_free(&w->egress);
+	if (w->keeper != NULL)
+		sp_chan_free(&w->keeper);
+	sp_front_close(&w->f);
+	tw_turn(w, 8);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	sp_imgb_free(&w->b);
+}
+
+/* A client's end of a new connection. */
+static int
+tw_client(struct world *w)
+{
+	int sv[2];
+
+	tw_pair(sv);
+	assert_int_equal(sp_hub_adopt(&w->f.hub, sv[1], 7), SP_OK);
+	return sv[0];
+}
+
+static void
+tw_send(struct world *w, int fd, sp_slice s)
+{
+	while (s.n != 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n > 0)
+			sp_advance(&s, (size_t)n);
+		else if (errno != EAGAIN)
+			return;
+		tw_turn(w, 1);
+	}
+	tw_turn(w, 6);
+}
+
+/* All that came back so far, and whether the connection was closed. */
+static sp_slice
+tw_take(struct world *w, int fd, bool *closed)
+{
+	static char buf[TW_OUT + 1];
+	size_t have = 0;
+	ssize_t n;
+
+	*closed = false;
+	for (unsigned idle = 0; idle < 4 && have < TW_OUT;) {
+		n = read(fd, buf + have, TW_OUT - have);
+		if (n > 0) {
+			have += (size_t)n;
+			idle = 0;
+		} else if (n == 0) {
+			*closed = true;
+			break;
+		} else {
+			idle++;
+			tw_turn(w, 2);
+		}
+	}
+	buf[have] = '\0';
+	return sp_mem(buf, have);
+}
+
+/* One request on a connection of its own. */
+static sp_slice
+tw_ask(struct world *w, const char *text, bool *closed)
+{
+	int fd = tw_client(w);
+	sp_slice got;
+
+	tw_send(w, fd, sp_str(text));
+	got = tw_take(w, fd, closed);
+	close(fd);
+	tw_turn(w, 4);
+	return got;
+}
+
+static bool
+tw_has(sp_slice s, const char *what)
+{
+	return sp_find(s, sp_str(what)) != SIZE_MAX;
+}
+
+/* A POST of this body with these further header lines. */
+static const char *
+tw_post(const char *lines, const char *body)
+{
+	static char buf[65536];
+
+	snprintf(buf, sizeof buf, "POST /mcp HTTP/1.1\r\nHost: localhost:8420\r\nContent-Type: application/json\r\n"
+	    "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n%s\r\n%s", strlen(body), lines, body);
+	return buf;
+}
+
+#define TW_AS(token) "Authorization: Bearer " token "\r\n"
+#define TW_LEGACY "MCP-Protocol-Version: 2025-11-25\r\n"
+#define TW_MODERN(m) "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: " m "\r\n"
+#define TW_NAME(n) "Mcp-Name: " n "\r\n"
+#define TW_META "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"," \
+	"\"io.modelcontextprotocol/clientCapabilities\":{}}"
+#define TW_RPC(m, p) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" m "\",\"params\":{" p "}}"
+#define TW_CALL(n, args) TW_RPC("tools/call", "\"name\":\"" n "\",\"arguments\":" args)
+
+#endif
