@@ -281,7 +281,7 @@ names_nothing(struct cfg *c, const struct cfg_target *t)
 	uint32_t n = 0;
 
 	if (t->what != WHAT_NAME || sp_has_byte(t->pattern, '*') || t->server == UINT32_MAX) {
-		ERR(c, &t->text, "`%.*s` names no tool", SP_PRI(t->text.text));
+		OBJECT(c, &t->text, "`%.*s` names no tool", SP_PRI(t->text.text));
 		return;
 	}
 	names = sp_cfg_alloc(c, c->ntools, sizeof *names);
@@ -290,7 +290,7 @@ names_nothing(struct cfg *c, const struct cfg_target *t)
 	for (uint32_t i = 0; i < c->ntools; i++)
 		if (c->tools[i].server == t->server)
 			names[n++] = c->tools[i].name;
-	ERR(c, &t->text, "server `%.*s` has no tool `%.*s`%s", SP_PRI(c->servers[t->server].name.text), SP_PRI(t->pattern),
+	OBJECT(c, &t->text, "server `%.*s` has no tool `%.*s`%s", SP_PRI(c->servers[t->server].name.text), SP_PRI(t->pattern),
 	    sp_cfg_hint(c, t->pattern, names, n));
 }
 

@@ -244,13 +244,13 @@ report_pointless(struct pass *p, uint32_t ai, uint32_t bi)
 
 	p->pointless[ai] = true;
 	if (b->verb == SP_VERB_DENY)
-		ERR(p->c, a, "changes no decision: line %u closes %s, and `deny` beats all", b->line, tool);
+		OBJECT(p->c, a, "changes no decision: line %u closes %s, and `deny` beats all", b->line, tool);
 	else if (a->verb == SP_VERB_GUARD)
-		ERR(p->c, a, "changes no decision: line %u demands it for %s already", b->line, tool);
+		OBJECT(p->c, a, "changes no decision: line %u demands it for %s already", b->line, tool);
 	else if (cfg_conditional(a) && !cfg_conditional(b))
-		ERR(p->c, a, "changes no decision: line %u opens %s for all arguments. Write: deny … unless …", b->line, tool);
+		OBJECT(p->c, a, "changes no decision: line %u opens %s for all arguments. Write: deny … unless …", b->line, tool);
 	else
-		ERR(p->c, a, "changes no decision: line %u opens %s already%s", b->line, tool,
+		OBJECT(p->c, a, "changes no decision: line %u opens %s already%s", b->line, tool,
 		    has_demands(b) ? ", and what it demands stays" : "");
 }
 
@@ -288,7 +288,7 @@ check_pointless(struct pass *p, bool complete)
 			report_pointless(p, a, b);
 		} else if (complete && over_nothing(p, a)) {
 			p->pointless[a] = true;
-			ERR(p->c, &p->c->rules[a], "changes no decision: no rule opens what it names to those it speaks of");
+			OBJECT(p->c, &p->c->rules[a], "changes no decision: no rule opens what it names to those it speaks of");
 		}
 	}
 }
@@ -357,7 +357,7 @@ check_satisfiable(struct pass *p, uint32_t rule)
 	struct cfg_rule *r = &p->c->rules[rule];
 
 	if (r->ncallers == 0 && !entry_satisfies(p, NULL, rule)) {
-		ERR(p->c, r, "no caller can satisfy this rule%s", cfg_opens(r) && !has_demands(r) ?
+		OBJECT(p->c, r, "no caller can satisfy this rule%s", cfg_opens(r) && !has_demands(r) ?
 		    ": only `for: anyone` opens for callers without a credential" : "");
 		p->pointless[rule] = true;
 		return;
@@ -365,7 +365,7 @@ check_satisfiable(struct pass *p, uint32_t rule)
 	for (uint32_t i = 0; i < r->ncallers; i++) {
 		if (entry_satisfies(p, &r->callers[i], rule))
 			continue;
-		ERR(p->c, &r->callers[i].text, "no caller of `%.*s` can satisfy this rule%s", SP_PRI(r->callers[i].text.text),
+		OBJECT(p->c, &r->callers[i].text, "no caller of `%.*s` can satisfy this rule%s", SP_PRI(r->callers[i].text.text),
 		    r->callers[i].source != SP_ANYONE && cfg_opens(r) && !has_demands(r) &&
 		    p->c->sources[r->callers[i].source].type == SP_SOURCE_ANONYMOUS ?
 		    ": only `for: anyone` opens for callers without a credential" : "");
@@ -394,7 +394,7 @@ check_anyone(struct cfg *c)
 				    "`anyone` needs a source of type `anonymous` in `auth`: it must be written out");
 		}
 	if (anonymous != NULL && !used)
-		ERR(c, anonymous, "an `anonymous` source, and no rule opens anything `for: anyone`");
+		OBJECT(c, anonymous, "an `anonymous` source, and no rule opens anything `for: anyone`");
 }
 
 /* ---- warnings */

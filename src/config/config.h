@@ -40,6 +40,7 @@ typedef enum sp_status (*sp_config_read_fn)(void *ctx, sp_slice path, size_t max
 struct sp_config_opts {
 	uint32_t generation;
 	bool	 accept_ask;		/* tests only: `ask` is decided, but not yet served */
+	bool	 accept_pointless;	/* tests only: rules without effect are warnings */
 	sp_config_read_fn read;		/* NULL: the file system */
 	void	*ctx;
 };

@@ -132,6 +132,9 @@ struct cfg {
 };
 
 #define ERR(c, at, ...) sp_findings_add((c)->f, false, (at)->line, (at)->col, __VA_ARGS__)
+/* An error that only tests turn into a warning: sp_config_opts.accept_pointless. */
+#define OBJECT(c, at, ...) \
+	sp_findings_add((c)->f, (c)->opts->accept_pointless, (at)->line, (at)->col, __VA_ARGS__)
 #define WARN(c, at, ...) sp_findings_add((c)->f, true, (at)->line, (at)->col, __VA_ARGS__)
 
 /* Reading by parts: each takes the value's node (NULL: the key is absent) and reports what is wrong. */
