@@ -1,0 +1,192 @@
+/* What goes back: an upstream's answer without any secret, or an error; in pieces, as front gives credit. */
+#include "base/log.h"
+#include "egress/egress_int.h"
+#include "openapi/result.h"
+
+enum { CHANNEL_HIGH = 4 << 20, CHANNEL_LOW = 1 << 20, SCRATCH_KEEP = 262144 };
+
+/* --- in pieces */
+
+static void
+on_drained(void *ctx)
+{
+	struct sp_egress_front *f = ctx;
+	struct sp_call *c, *next;
+
+	f->full = false;
+	for (c = f->eg->first; c != NULL; c = next) {
+		next = c->next;
+		if (c->front == f && c->state == SP_CALL_REPLIES)
+			sp_call_push(c);
+	}
+}
+
+static bool
+front_takes(struct sp_egress_front *f)
+{
+	if (f->full)
+		return false;
+	if (sp_chan_pending(f->ch) < CHANNEL_HIGH)
+		return true;
+	f->full = true;
+	sp_chan_when_drained(f->ch, CHANNEL_LOW, on_drained, f);
+	return false;
+}
+
+void
+sp_call_push(struct sp_call *c)
+{
+	struct sp_egress_front *f = c->front;
+
+	while (c->sent < c->result.n && c->credit != 0 && front_takes(f)) {
+		struct sp_m_data m = { .id = c->id };
+		size_t n = c->result.n - c->sent;
+
+		n = n > SP_DATA_MAX ? SP_DATA_MAX : n;
+		n = n > c->credit ? (size_t)c->credit : n;
+		m.part = sp_mem(c->result.p + c->sent, n);
+		sp_enc_data(sp_chan_begin(f->ch, SP_M_DATA), &m);
+		sp_chan_end(f->ch);
+		c->sent += n;
+		c->credit -= n;
+	}
+	if (c->sent == c->result.n)
+		sp_call_end(c);
+}
+
+/* Takes over what is in `o` when it does not fit into one message. */
+static void
+reply(struct sp_call *c, struct sp_out *o)
+{
+	struct sp_egress *eg = c->front->eg;
+	struct sp_m_result m = { .id = c->id, .total = (uint32_t)o->n };
+
+	if (o->n > SP_INLINE_MAX && eg->held + o->n > SP_EGRESS_HELD) {
+		sp_out_free(o);
+		sp_call_error(c, SP_E_UNAVAILABLE, (sp_slice){ NULL, 0 }, 1);
+		return;
+	}
+	m.part = sp_sub(sp_out_view(o), 0, SP_INLINE_MAX);
+	sp_enc_result(sp_chan_begin(c->front->ch, SP_M_RESULT), &m);
+	sp_chan_end(c->front->ch);
+	if (m.part.n == o->n) {
+		sp_call_end(c);
+		return;
+	}
+	eg->held += o->n;
+	c->held += o->n;
+	c->result = *o;
+	*o = (struct sp_out){ 0 };
+	c->sent = m.part.n;
+	c->credit = SP_CREDIT - m.part.n;
+	c->state = SP_CALL_REPLIES;
+	sp_call_push(c);
+}
+
+/* --- errors */
+
+void
+sp_call_error(struct sp_call *c, enum sp_status st, sp_slice text, uint32_t retry_after_s)
+{
+	struct sp_m_call_error m = { .id = c->id, .status = (uint32_t)st, .retry_after_s = retry_after_s, .text = text };
+
+	sp_enc_call_error(sp_chan_begin(c->front->ch, SP_M_CALL_ERROR), &m);
+	sp_chan_end(c->front->ch);
+	sp_call_end(c);
+}
+
+void
+sp_call_tool_error(struct sp_call *c, sp_slice text)
+{
+	char buf[1024];
+	struct sp_out o;
+
+	sp_out_init(&o, buf, sizeof buf);
+	sp_result_error(&o, text);
+	if (o.full) {
+		sp_call_error(c, SP_E_BUG, (sp_slice){ NULL, 0 }, 0);
+		return;
+	}
+	reply(c, &o);
+}
+
+/* --- answers */
+
+static struct sp_out *
+scratch(struct sp_egress *eg, struct sp_out *o)
+{
+	if (o->cap > SCRATCH_KEEP)
+		sp_out_free(o);
+	if (!o->heap)
+		sp_out_heap(o, (size_t)eg->cfg.img->head->limit_answer * 2 + 65536);
+	sp_out_reset(o);
+	return o;
+}
+
+/* The text without what was injected; false: it could not be cleared. */
+static bool
+clear(struct sp_call *c, sp_slice *text)
+{
+	struct sp_egress *eg = c->front->eg;
+	struct sp_scrub_state st = { 0 };
+	struct sp_out *o;
+	enum sp_status r;
+
+	if (eg->scrub == NULL)
+		return false;
+	if (sp_scrub_clean(eg->scrub, *text))
+		return true;
+	o = scratch(eg, &eg->scrubbed);
+	r = sp_scrub_run(eg->scrub, &st, *text, true, o);
+	sp_scrub_state_free(&st);
+	*text = sp_out_view(o);
+	return r == SP_OK;
+}
+
+static bool
+write_result(struct sp_call *c, const struct sp_pool_answer *a, struct sp_out *o)
+{
+	struct sp_egress *eg = c->front->eg;
+	sp_slice body = a->body, media = a->media;
+	bool ok;
+
+	if (eg->scrub == NULL || !sp_scrub_clean(eg->scrub, media))
+		media = (sp_slice){ NULL, 0 };
+	ok = clear(c, &body);
+	if (!ok || body.p != a->body.p || media.p != a->media.p)
+		sp_record_incident(c, ok ? "the upstream's answer held a secret; it was removed" :
+		    "the upstream's answer could not be cleared of secrets");
+	if (!ok)
+		return false;
+	sp_result_http(o, a->status, media, body);
+	/* What leaves is looked at once more, as it leaves. */
+	if (!o->full && !sp_scrub_clean(eg->scrub, sp_out_view(o))) {
+		sp_record_incident(c, "a result held a secret after it was cleared; it was dropped");
+		return false;
+	}
+	return true;
+}
+
+void
+sp_call_answer(struct sp_call *c, const struct sp_pool_answer *a)
+{
+	struct sp_egress *eg = c->front->eg;
+	struct sp_out *o = scratch(eg, &eg->scratch);
+	bool ok;
+
+	if (a->status >= 300 && a->status <= 399) {
+		sp_record_outcome(c, SP_DONE, a->status, "a redirect, not followed");
+		sp_call_tool_error(c, SP_LIT("the upstream answered with a redirect, which is not followed"));
+		return;
+	}
+	ok = write_result(c, a, o);
+	sp_record_outcome(c, SP_DONE, a->status, "");
+	if (!ok)
+		sp_call_tool_error(c, SP_LIT("the upstream's answer could not be cleared of secrets and is not shown"));
+	else if (o->full)
+		sp_call_tool_error(c, SP_LIT("the upstream's answer is too large"));
+	else
+		reply(c, o);
+	if (eg->scrubbed.n != 0)
+		sp_out_wipe(&eg->scrubbed);
+}

@@ -1,0 +1,96 @@
+/*
+ * Connections to the one upstream of this process, over sockets that dialer hands in.  A connection that has carried
+ * one credential identity never carries another; before it is used again it must be silent and open.  A request is
+ * sent again once only if its connection was used before, no byte of an answer came, and its method is GET or HEAD, or
+ * if the kernel did not take a single byte of it.  What the upstream says is untrusted: head, body, time and the memory
+ * of all answers together are bounded.
+ */
+#ifndef SP_EGRESS_POOL_H
+#define SP_EGRESS_POOL_H
+
+#include "base/err.h"
+#include "base/out.h"
+#include "tls/client.h"
+
+#include <uv.h>
+
+enum {
+	SP_POOL_CONNS = 64, SP_POOL_WAITING = 1024, SP_POOL_IDLE_MS = 4000, SP_POOL_HANDSHAKE_MS = 10000,
+	SP_POOL_HEAD = 57344,		/* the head of a request, in locked memory */
+	SP_POOL_BUFFERED = 64 << 20,	/* bytes of unfinished answers of this process */
+};
+
+struct sp_pool;
+struct sp_upconn;
+
+/* One request; part of what its owner keeps.  The owner sets the first group before sp_pool_submit(). */
+struct sp_pool_job {
+	uint32_t identity;		/* of its credentials, from 1 */
+	bool	 safe;			/* GET or HEAD */
+	bool	 no_body;		/* HEAD: the answer has none */
+	sp_slice body;			/* must stay until the job is over */
+
+	struct sp_pool_job *next, *prev;	/* the pool's own from here */
+	struct sp_upconn *conn;
+	bool	 waiting, sent, again;
+	uint64_t bytes_out, bytes_in;
+};
+
+struct sp_pool_answer {			/* everything in it is the upstream's; valid during the call */
+	unsigned status;
+	sp_slice media;
+	sp_slice body;
+};
+
+enum sp_pool_fault {
+	SP_POOL_UNREACHABLE = 1,	/* no connection: nothing was sent */
+	SP_POOL_REFUSED,		/* head() said no: nothing was sent */
+	SP_POOL_BROKEN,			/* the connection ended before the answer did */
+	SP_POOL_GARBAGE,		/* not an acceptable answer */
+	SP_POOL_TOO_BIG,		/* answer over its limit */
+	SP_POOL_CODING,			/* an answer in a coding that was not asked for */
+	SP_POOL_CROWDED,		/* all answers together over theirs */
+	SP_POOL_FAULTS
+};
+
+struct sp_pool_ops {
+	/* Writes the head of the request into `o`, right before it is sent (again); not OK: the job fails as REFUSED,
+	 * and *status is what this said. */
+	enum sp_status (*head)(void *ctx, struct sp_pool_job *job, struct sp_out *o);
+	/* Exactly one of these two ends a job.  `why` is a constant text for the log; status: of the answer, or 0. */
+	void (*answer)(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a);
+	void (*failed)(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_status st,
+	    unsigned status, const char *why);
+	/* Asks dialer for a connection; false: there is no dialer now (sp_pool_dialer() tells of the next one). */
+	bool (*dial)(void *ctx, uint32_t id);
+};
+
+struct sp_pool_config {
+	uv_loop_t *loop;
+	struct sp_tls_context *tls;	/* NULL: in clear text */
+	sp_slice host; bool literal;	/* of the certificate */
+	uint64_t limit_answer;
+	const struct sp_pool_ops *ops;
+	void	*ctx;
+};
+
+/* sp_secret_init() must have been called: the buffer for heads is locked memory. */
+SP_MUST enum sp_status sp_pool_new(const struct sp_pool_config *cfg, struct sp_pool **out, struct sp_err *e);
+/* Closes everything; jobs are forgotten without a call. */
+void sp_pool_free(struct sp_pool **p);
+
+/* May send at once, and may call back before it returns.  SP_E_UNAVAILABLE: too many wait. */
+SP_MUST enum sp_status sp_pool_submit(struct sp_pool *p, struct sp_pool_job *job);
+/* No callback follows.  A request under way costs its connection. */
+void sp_pool_cancel(struct sp_pool *p, struct sp_pool_job *job);
+
+/* A dialer is there (again): connections that were asked for before are asked for anew. */
+void sp_pool_dialer(struct sp_pool *p);
+/* Its answers; `fd` is the pool's now. */
+void sp_pool_dialed(struct sp_pool *p, uint32_t id, int fd);
+void sp_pool_dial_failed(struct sp_pool *p, uint32_t id, const char *why);
+/* Credentials have changed: no connection outlives the request it carries now. */
+void sp_pool_retire(struct sp_pool *p);
+unsigned sp_pool_connections(const struct sp_pool *p);
+
+#endif
