@@ -28,8 +28,8 @@ struct sp_link {
 
 /* Static tokens that the verifier knows, so that a new keeper can say which are left. */
 struct sp_known {
-	struct { uint8_t hash[32]; uint32_t round; } *v;
-	uint32_t n, cap, round;
+	struct sp_known_token { uint8_t hash[32]; uint32_t round; bool used; } *v;
+	uint32_t n, cap, round;		/* cap: a power of two, or 0 */
 };
 
 /* So many log lines a second, the rest is counted. */

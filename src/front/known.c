@@ -1,20 +1,52 @@
 /*
  * Tokens that keeper announced.  A keeper that starts again sends all that are valid: one that was revoked while the
  * old keeper died before it could say so is missing then, and goes.
+ * A hash table in place, at most half full, probed in a row; the hash of a random token is random itself.
  */
 #include "front/front.h"
 
 #include <stdlib.h>
 
-enum { KNOWN_MAX = 1 << 20 };
+enum { FIRST = 64, SLOTS_MAX = 1 << 22 };
 
 static uint32_t
-find(const struct sp_known *k, const uint8_t hash[32])
+home(const struct sp_known *k, const uint8_t hash[32])
 {
-	for (uint32_t i = 0; i < k->n; i++)
-		if (memcmp(k->v[i].hash, hash, 32) == 0)
-			return i;
-	return UINT32_MAX;
+	uint32_t h;
+
+	memcpy(&h, hash, sizeof h);
+	return h & (k->cap - 1);
+}
+
+/* Where it is, or the free place where it would be. */
+static struct sp_known_token *
+place(const struct sp_known *k, const uint8_t hash[32])
+{
+	uint32_t i = home(k, hash);
+
+	while (k->v[i].used && memcmp(k->v[i].hash, hash, 32) != 0)
+		i = (i + 1) & (k->cap - 1);
+	return &k->v[i];
+}
+
+static bool
+grow(struct sp_known *k)
+{
+	struct sp_known bigger = { .n = k->n, .round = k->round, .cap = k->cap == 0 ? FIRST : k->cap * 2 };
+
+	if (k->n < k->cap / 2)
+		return true;
+	if (bigger.cap > SLOTS_MAX)
+		return false;
+	bigger.v = calloc(bigger.cap, sizeof *bigger.v);
+	if (bigger.v == NULL)
+		return false;
+	for (uint32_t i = 0; i < k->cap; i++)
+		if (k->v[i].used)
+			*place(&bigger, k->v[i].hash) = k->v[i];
+	free(k->v);
+	*k = bigger;
+	return true;
 }
 
 void
@@ -26,49 +58,59 @@ sp_known_begin(struct sp_known *k)
 bool
 sp_known_put(struct sp_known *k, const uint8_t hash[32])
 {
-	uint32_t i = find(k, hash);
+	struct sp_known_token *t;
 
-	if (i != UINT32_MAX) {
-		k->v[i].round = k->round;
-		return true;
-	}
-	if (k->n == k->cap) {
-		uint32_t cap = k->cap == 0 ? 64 : k->cap * 2;
-		void *v = cap > KNOWN_MAX ? NULL : realloc(k->v, cap * sizeof *k->v);
-
-		if (v == NULL)
-			return false;
-		k->v = v;
-		k->cap = cap;
-	}
-	memcpy(k->v[k->n].hash, hash, 32);
-	k->v[k->n++].round = k->round;
+	if (!grow(k))
+		return false;
+	t = place(k, hash);
+	if (!t->used)
+		k->n++;
+	t->used = true;
+	t->round = k->round;
+	memcpy(t->hash, hash, sizeof t->hash);
 	return true;
 }
 
+/* Empties a place; those after it that probed past it move up. */
 static void
-drop_at(struct sp_known *k, uint32_t i)
+vacate(struct sp_known *k, uint32_t hole)
 {
-	k->v[i] = k->v[--k->n];
+	uint32_t mask = k->cap - 1;
+
+	for (uint32_t i = (hole + 1) & mask; k->v[i].used; i = (i + 1) & mask) {
+		uint32_t from = home(k, k->v[i].hash);
+
+		if (((i - from) & mask) < ((i - hole) & mask))
+			continue;
+		k->v[hole] = k->v[i];
+		hole = i;
+	}
+	k->v[hole].used = false;
+	k->n--;
 }
 
 void
 sp_known_del(struct sp_known *k, const uint8_t hash[32])
 {
-	uint32_t i = find(k, hash);
+	struct sp_known_token *t;
 
-	if (i != UINT32_MAX)
-		drop_at(k, i);
+	if (k->cap == 0)
+		return;
+	t = place(k, hash);
+	if (t->used)
+		vacate(k, (uint32_t)(t - k->v));
 }
 
 void
 sp_known_end(struct sp_known *k, void (*drop)(void *ctx, const uint8_t hash[32]), void *ctx)
 {
-	for (uint32_t i = k->n; i-- > 0;) {
-		if (k->v[i].round == k->round)
+	for (uint32_t i = 0; i < k->cap;) {
+		if (!k->v[i].used || k->v[i].round == k->round) {
+			i++;
 			continue;
+		}
 		drop(ctx, k->v[i].hash);
-		drop_at(k, i);
+		vacate(k, i);		/* another may have moved here: look again */
 	}
 }
 
