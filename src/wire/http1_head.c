@@ -25,8 +25,12 @@ next_control(const char *p, size_t i, size_t n)
 		memcpy(&b, p + i, sizeof b);
 		b = (block)((b < 0x20) | (b == 0x7f));
 		memcpy(w, &b, sizeof w);
-		if ((w[0] | w[1]) != 0)
-			break;
+		if ((w[0] | w[1]) == 0)
+			continue;
+		/* All ones where a control stands: the lowest says which is the first. */
+		if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+			return i + (size_t)(w[0] != 0 ? __builtin_ctzll(w[0]) : 64 + __builtin_ctzll(w[1])) / 8;
+		break;
 	}
 	while (i < n && !is_control(p[i]))
 		i++;

@@ -2,11 +2,20 @@
 
 #include "base/utf8.h"
 
-/* Bytes that stand for themselves inside a JSON string: printable ASCII but '"' and '\'. */
-static bool
-is_plain(unsigned char c)
+/* Length of the run of bytes that stand for themselves inside a JSON string: printable ASCII but '"' and '\'. */
+static size_t
+plain_run(sp_slice s)
 {
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+	size_t n = 0;
+
+	while (n < s.n) {
+		unsigned char c = (unsigned char)s.p[n];
+
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			break;
+		n++;
+	}
+	return n;
 }
 
 static void
@@ -28,7 +37,7 @@ void
 sp_jout_part(struct sp_out *o, sp_slice s)
 {
 	while (s.n != 0) {
-		size_t n = sp_span(s, is_plain);
+		size_t n = plain_run(s);
 		sp_slice at;
 		uint32_t cp;
 
@@ -54,6 +63,17 @@ sp_jout_part(struct sp_out *o, sp_slice s)
 void
 sp_jout_str(struct sp_out *o, sp_slice s)
 {
+	char *at;
+
+	if (s.n != 0 && plain_run(s) == s.n) {	/* nearly all */
+		at = sp_out_room(o, s.n + 2);
+		if (at == NULL)
+			return;
+		at[0] = '"';
+		memcpy(at + 1, s.p, s.n);
+		at[s.n + 1] = '"';
+		return;
+	}
 	sp_out_byte(o, '"');
 	sp_jout_part(o, s);
 	sp_out_byte(o, '"');
