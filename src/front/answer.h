@@ -7,7 +7,8 @@
 
 #define SP_JSON_TYPE SP_LIT("application/json")
 
-/* {"error":…} or, for a status that has a JSON-RPC code, a JSON-RPC error without id; status line of errors.def. */
+/* {"error":…} or, for a status that has a JSON-RPC code, a JSON-RPC error without id; status
+ * line of errors.def. */
 void sp_answer_status(struct sp_conn *c, enum sp_status st, sp_slice message);
 void sp_answer_continue(struct sp_conn *c);
 /* 405 with what is allowed. */

@@ -85,7 +85,8 @@ sp_call_push(struct sp_conn *c)
 	}
 }
 
-/* What was decided on is what is sent: the text is written anew from the checked value, numbers as they were. */
+/* What was decided on is what is sent: the text is written anew from the checked value,
+ * numbers as they were. */
 static enum sp_status
 write_args(struct sp_conn *c, struct sp_req *q)
 {
@@ -248,7 +249,8 @@ sp_call_late(struct sp_conn *c)
 	struct sp_req *q = sp_req_of(c);
 
 	if (c->state == SP_CONN_STREAM && sp_conn_unread(c) != 0) {
-		c->deadline_ms = uv_now(c->hub->loop) + LATE_MS;	/* the client is slow, not egress; stalls are watched */
+		/* The client is slow, not egress; whether it reads at all is watched elsewhere. */
+		c->deadline_ms = uv_now(c->hub->loop) + LATE_MS;
 	} else if (c->state == SP_CONN_STREAM) {
 		sp_conn_abort(c);
 	} else if (q->call == SP_CALL_WAITS) {

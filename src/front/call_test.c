@@ -1,4 +1,5 @@
-/* tools/call between a client and an egress that the test plays: order, credit, cancellation, loss, limits, audit. */
+/* tools/call between a client and an egress that the test plays: order, credit, cancellation,
+ * loss, limits, audit. */
 #include "front/testworld.h"
 
 #define RD TW_AS(TW_READER) TW_LEGACY
@@ -123,7 +124,8 @@ data_part(uint32_t id, sp_slice part)
 	sp_chan_end(w.egress);
 }
 
-/* A long result, to a client that reads and to one that does not: what we hold is bounded by the credit. */
+/* A long result, to a client that reads and to one that does not: what we hold is bounded by
+ * the credit. */
 static void
 test_long_result(void **state)
 {
@@ -353,7 +355,8 @@ wait_ms(unsigned ms)
 	}
 }
 
-/* No egress in time: nothing was sent, so the client may try again.  Egress silent: the outcome is unknown. */
+/* No egress in time: nothing was sent, so the client may try again.  Egress silent: the
+ * outcome is unknown. */
 static void
 test_late(void **state)
 {

@@ -73,7 +73,8 @@ sp_conn_park(struct sp_conn *c, uint64_t ms)
 	c->deadline_ms = now_ms(c) + ms;
 }
 
-/* The client may still be sending: closing now would destroy our answer on its way (RFC 9112 section 9.6). */
+/* The client may still be sending: closing now would destroy our answer on its way (RFC 9112
+ * section 9.6). */
 static void
 linger(struct sp_conn *c)
 {
@@ -98,7 +99,7 @@ to_wait(struct sp_conn *c)
 	struct sp_work *w = c->w;
 
 	c->state = SP_CONN_WAIT;
-	c->body_done = c->head_only = c->fresh = false;
+	c->body_done = c->head_only = false;
 	c->discarded = 0;
 	sp_work_clear(w);
 	if (w->len == 0) {
@@ -141,7 +142,8 @@ sp_conn_over(struct sp_conn *c)
 		advance(c);
 }
 
-/* A piece of the body.  Contiguous pieces in the read buffer cost nothing; anything else is copied together. */
+/* A piece of the body.  Contiguous pieces in the read buffer cost nothing; anything else is
+ * copied together. */
 static enum sp_status
 body_piece(struct sp_work *w, sp_slice piece)
 {
@@ -213,7 +215,8 @@ on_bad(struct sp_conn *c)
 		linger(c);
 		return;
 	}
-	sp_log(SP_INFO, "http.refused", SP_C("reason", h->why), SP_U("status", sp_errinfo(h->bad)->http));
+	if (sp_hub_may_log(c->hub))
+		sp_log(SP_INFO, "http.refused", SP_C("reason", h->why), SP_U("status", sp_errinfo(h->bad)->http));
 	sp_answer_status(c, h->bad, (sp_slice){ NULL, 0 });
 }
 
@@ -274,19 +277,25 @@ step(struct sp_conn *c)
 	return true;
 }
 
+/* Are bytes for the parser now? */
+static bool
+reads(const struct sp_conn *c)
+{
+	return c->state == SP_CONN_WAIT || c->state == SP_CONN_BODY || c->state == SP_CONN_DISCARD;
+}
+
 static void
 advance(struct sp_conn *c)
 {
 	c->stepping = true;
-	while ((c->state == SP_CONN_WAIT || c->state == SP_CONN_BODY || c->state == SP_CONN_DISCARD) && c->w != NULL &&
-	    step(c))
+	while (reads(c) && c->w != NULL && step(c))
 		;
 	c->stepping = false;
 	sp_conn_arm(c);
 }
 
-/* The client sends nothing more: whoever waits for an answer has gone (mcp-spec 1.4: that cancels the call).
- * An answer that is already on its way is still delivered. */
+/* The client sends nothing more: whoever waits for an answer has gone (mcp-spec 1.4: that
+ * cancels the call). An answer that is already on its way is still delivered. */
 static void
 on_eof(struct sp_conn *c)
 {
@@ -357,7 +366,7 @@ read_some(struct sp_conn *c)
 	w->len += (size_t)n;
 	if (w->len > w->high)
 		w->high = w->len;
-	if (c->state == SP_CONN_WAIT || c->state == SP_CONN_BODY || c->state == SP_CONN_DISCARD)
+	if (reads(c))
 		advance(c);
 	else
 		sp_conn_arm(c);
@@ -410,7 +419,8 @@ void
 sp_conn_sweep(struct sp_conn *c, uint64_t now)
 {
 	if (stalled(c, now)) {
-		sp_log(SP_INFO, "http.slow_reader", SP_U("unread", sp_conn_unread(c)));
+		if (sp_hub_may_log(c->hub))
+			sp_log(SP_INFO, "http.slow_reader", SP_U("unread", sp_conn_unread(c)));
 		sp_conn_close(c);
 		return;
 	}

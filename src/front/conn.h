@@ -1,10 +1,12 @@
 /*
- * HTTP/1.1 connections of one role: accepting, limits, deadlines, one request at a time in order, answers.  What a
- * request means is the service's business; front and manage are two services over the same connections.
+ * HTTP/1.1 connections of one role: accepting, limits, deadlines, one request at a time in
+ * order, answers.  What a request means is the service's business; front and manage are two
+ * services over the same connections.
  *
- * A connection that waits for a request holds no buffers: those belong to a `work`, taken from a pool when bytes come
- * and given back when the answer is out.  Everything is bounded: head and body by the limits, bytes pipelined behind
- * a request by the read buffer, an unread answer by the credit of the call behind it.
+ * A connection that waits for a request holds no buffers: those belong to a `work`, taken
+ * from a pool when bytes come and given back when the answer is out.  Everything is
+ * bounded: head and body by the limits, bytes pipelined behind a request by the read
+ * buffer, an unread answer by the credit of the call behind it.
  */
 #ifndef SP_FRONT_CONN_H
 #define SP_FRONT_CONN_H
@@ -68,7 +70,6 @@ struct sp_conn {
 	bool	 stepping;		/* advance() is on the stack */
 	bool	 eof;			/* the client will send nothing more */
 	bool	 in_waiting;
-	bool	 fresh;			/* no request yet */
 	bool	 head_only;		/* the answer to HEAD has no body */
 	bool	 bad;			/* framing broke: nothing further is ever parsed */
 };
@@ -87,6 +88,9 @@ struct sp_service {
 	/* The request is over, answered or not; the last call with this c->req.  Called only if c->req was set. */
 	void (*end)(struct sp_conn *c);
 };
+
+/* So many log lines a second; the rest is counted. */
+struct sp_quota { uint64_t since_ms; uint32_t used, dropped; };
 
 struct sp_hub_limits {
 	size_t	 head;
@@ -109,7 +113,8 @@ struct sp_hub {
 	uint32_t *free_index;
 	uint16_t *turn;			/* by index: of the next connection there */
 	uint32_t nfree, nconn;
-	struct sp_conn_list waiting;	/* without a complete head, and lingering; oldest first: these go when room is needed */
+	/* Without a complete head, and lingering; oldest first: these go when room is needed. */
+	struct sp_conn_list waiting;
 	struct sp_conn_list busy;
 	struct sp_work *pool;
 	uint32_t npool;
@@ -119,6 +124,7 @@ struct sp_hub {
 	int	 reserve;		/* a descriptor kept for the day when there are none left */
 	uv_timer_t sweep;
 	bool	 sweeping;
+	struct sp_quota lines;		/* of the log, about connections */
 	bool	 draining;
 	void   (*empty)(void *ctx);	/* called when the last connection is gone while draining */
 	int64_t	 date_s;
@@ -163,6 +169,10 @@ void sp_conn_answer(struct sp_conn *c, const struct sp_answer *a, const sp_slice
 void sp_conn_stream(struct sp_conn *c, const struct sp_answer *a, uint64_t total, const sp_slice *body, unsigned n);
 /* More of a streamed answer; never more than its total. */
 void sp_conn_more(struct sp_conn *c, const sp_slice *body, unsigned n);
+
+/* May a line be written?  Whoever can cause a line must not be able to flood the log. */
+SP_MUST bool sp_quota_take(struct sp_quota *q, uint64_t now_ms);
+SP_MUST bool sp_hub_may_log(struct sp_hub *h);
 
 /* Internal to conn.c, hub.c and send.c. */
 void sp_conn_close(struct sp_conn *c);

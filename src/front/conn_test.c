@@ -22,7 +22,8 @@ answers(sp_slice got)
 	return n;
 }
 
-/* Each: one answer with this status, then the end; what follows the bad message is never read as a request. */
+/* Each: one answer with this status, then the end; what follows the bad message is never read
+ * as a request. */
 static const struct { const char *name, *request; unsigned status; } framing[] = {
 	{ "K01 CL and TE", POST_HEAD "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
 	{ "K02 two CL", POST_HEAD "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400 },
@@ -74,7 +75,7 @@ test_pieces(void **state)
 	bool closed;
 
 	tw_open(&w, &(struct ti_options){ 0 });
-	snprintf(text, sizeof text, "%s", tw_post(RD, PING));
+	assert_true(sp_cstr(sp_str(tw_post(RD, PING)), text, sizeof text));
 	all = sp_str(text);
 	for (size_t cut = 1; cut < all.n; cut++) {
 		int fd = tw_client(&w);
@@ -188,7 +189,8 @@ test_keep_alive(void **state)
 	tw_close(&w);
 }
 
-/* K15, K16: decided before the body; a body that was not wanted is thrown away, or the connection is. */
+/* K15, K16: decided before the body; a body that was not wanted is thrown away, or the
+ * connection is. */
 static void
 test_unread_bodies(void **state)
 {

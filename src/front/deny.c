@@ -1,32 +1,10 @@
-/* Every denial is explained to the operator, never to the caller: one audit record, and one line with the command that
- * shows the same decision again. */
+/* Every denial is explained to the operator, never to the caller: one audit record, and one
+ * line with the command that shows the same decision again. */
 #include "front/front.h"
 
 #include "base/utf8.h"
 #include "crypto/crypto.h"
 #include "os/role.h"
-
-enum { LINES_PER_S = 20 };
-
-/* A flood of refused requests must not become a flood of log. */
-static bool
-may_log(struct sp_front *f)
-{
-	struct sp_quota *q = &f->denials;
-	uint64_t now = uv_now(f->loop);
-
-	if (now - q->since_ms >= 1000) {
-		if (q->dropped != 0)
-			sp_log(SP_WARN, "log.dropped", SP_U("lines", q->dropped));
-		*q = (struct sp_quota){ .since_ms = now };
-	}
-	if (q->used == LINES_PER_S) {
-		q->dropped++;
-		return false;
-	}
-	q->used++;
-	return true;
-}
 
 void
 sp_deny_request(struct sp_front *f, const char *event, const struct sp_err *e, sp_slice token)
@@ -35,7 +13,7 @@ sp_deny_request(struct sp_front *f, const char *event, const struct sp_err *e, s
 	char hex[20];
 	struct sp_out o;
 
-	if (!may_log(f))
+	if (!sp_quota_take(&f->denials, uv_now(f->loop)))
 		return;
 	if (token.n == 0) {
 		sp_log(SP_WARN, event, SP_C("reason", e->log));
@@ -100,7 +78,8 @@ option(struct sp_out *o, const char *name, const struct sp_out *value)
 	sp_shell_word(o, sp_out_view(value));
 }
 
-/* sallyport why --as SOURCE/USER --tool SERVER.NAME …: arguments are left to the operator, they may be private. */
+/* sallyport why --as SOURCE/USER --tool SERVER.NAME …: arguments are left to the operator,
+ * they may be private. */
 static void
 why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, uint32_t tool, bool args)
 {
@@ -137,7 +116,9 @@ static void
 audit(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp_decision *d)
 {
 	const struct sp_image *img = f->img;
-	struct sp_audit_record r = { .kind = SP_AUDIT_DECISION, .time_us = sp_now_us(), .outcome = (uint32_t)d->outcome };
+	struct sp_audit_record r = {
+		.kind = SP_AUDIT_DECISION, .time_us = sp_now_us(), .outcome = (uint32_t)d->outcome,
+	};
 
 	if (f->ring == NULL)
 		return;
@@ -168,7 +149,7 @@ sp_deny(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct 
 	uint32_t line = 0;
 
 	audit(f, q, tool, d);
-	if (!may_log(f))
+	if (!sp_quota_take(&f->denials, uv_now(f->loop)))
 		return;
 	sp_out_init(&o, buf, sizeof buf);
 	if (tool != UINT32_MAX)

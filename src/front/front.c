@@ -135,7 +135,8 @@ on_empty(void *ctx)
 }
 
 enum sp_status
-sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, struct sp_hash_key seed, struct sp_err *e)
+sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, struct sp_hash_key seed,
+    struct sp_err *e)
 {
 	const struct sp_img_head *h = img->head;
 	struct sp_hub_limits lim = {

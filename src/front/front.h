@@ -1,6 +1,7 @@
 /*
- * The role that faces clients: it reads requests, verifies tokens, decides, and hands allowed calls to the egress of
- * their server.  It holds public keys, hashes of tokens, and the tokens that pass through; no secret of an upstream.
+ * The role that faces clients: it reads requests, verifies tokens, decides, and hands
+ * allowed calls to the egress of their server.  It holds public keys, hashes of tokens, and
+ * the tokens that pass through; no secret of an upstream.
  */
 #ifndef SP_FRONT_FRONT_H
 #define SP_FRONT_FRONT_H
@@ -31,9 +32,6 @@ struct sp_known {
 	struct sp_known_token { uint8_t hash[32]; uint32_t round; bool used; } *v;
 	uint32_t n, cap, round;		/* cap: a power of two, or 0 */
 };
-
-/* So many log lines a second, the rest is counted. */
-struct sp_quota { uint64_t since_ms; uint32_t used, dropped; };
 
 struct sp_front {
 	const struct sp_image *img;
@@ -82,7 +80,8 @@ SP_MUST enum sp_status sp_front_init(struct sp_front *f, const struct sp_image *
     struct sp_hash_key seed, struct sp_err *e);
 void sp_front_close(struct sp_front *f);
 /* A channel to an egress or to keeper; takes over fd. */
-SP_MUST enum sp_status sp_front_peer(struct sp_front *f, enum sp_role role, uint32_t index, uint32_t incarnation, int fd);
+SP_MUST enum sp_status sp_front_peer(struct sp_front *f, enum sp_role role, uint32_t index, uint32_t incarnation,
+    int fd);
 /* That egress died: its calls end here and now. */
 void sp_front_gone(struct sp_front *f, uint32_t server, uint32_t incarnation);
 
@@ -118,7 +117,8 @@ void sp_link_closed(void *ctx, struct sp_chan *ch, const char *why);
 void sp_result_sent(struct sp_conn *c);
 
 /* deny.c */
-/* Why a call ended here: the audit record and the operator's line.  tool: index, or UINT32_MAX for an unknown name. */
+/* Why a call ended here: the audit record and the operator's line.  tool: index, or UINT32_MAX
+ * for an unknown name. */
 void sp_deny(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp_decision *d);
 /* A line for the operator about a request that was refused before it had a caller. */
 void sp_deny_request(struct sp_front *f, const char *event, const struct sp_err *e, sp_slice token);

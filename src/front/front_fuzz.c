@@ -1,6 +1,7 @@
 /*
- * Whatever a client sends to a whole front, in two arrivals: what comes back is a row of well-formed HTTP answers,
- * after a refusal with "close" nothing follows, and no token of ours is in it.  No egress is there; every call waits.
+ * Whatever a client sends to a whole front, in two arrivals: what comes back is a row of
+ * well-formed HTTP answers, after a refusal with "close" nothing follows, and no token of
+ * ours is in it.  No egress is there; every call waits.
  */
 #include "front/testworld.h"
 

@@ -12,7 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_ROOM = 16384, POOL_KEEP = 64, SWEEP_MS = 250, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535 };
+enum {
+	READ_ROOM = 16384, POOL_KEEP = 32, SWEEP_MS = 250, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535,
+	LINES_PER_S = 20
+};
 
 /* ---------------------------------------------------------------- work */
 
@@ -81,6 +84,30 @@ sp_work_clear(struct sp_work *w)
 	w->pos = w->keep = 0;
 	w->len = w->high = rest;
 	sp_http_next(&w->http);
+}
+
+/* ---------------------------------------------------------------- log */
+
+bool
+sp_quota_take(struct sp_quota *q, uint64_t now_ms)
+{
+	if (now_ms - q->since_ms >= 1000) {
+		if (q->dropped != 0)
+			sp_log(SP_WARN, "log.dropped", SP_U("lines", q->dropped));
+		*q = (struct sp_quota){ .since_ms = now_ms };
+	}
+	if (q->used == LINES_PER_S) {
+		q->dropped++;
+		return false;
+	}
+	q->used++;
+	return true;
+}
+
+bool
+sp_hub_may_log(struct sp_hub *h)
+{
+	return sp_quota_take(&h->lines, uv_now(h->loop));
 }
 
 /* ---------------------------------------------------------------- lists */
@@ -201,7 +228,6 @@ sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 	c->poll.data = c;
 	c->hub = h;
 	c->fd = fd;
-	c->fresh = true;
 	c->peer_key = peer_key;
 	c->index = h->free_index[--h->nfree];
 	c->turn = h->turn[c->index];	/* never a name that an older connection used lately */
@@ -245,8 +271,8 @@ peer_key(struct sp_hub *h, const struct sockaddr_storage *ss)
 static void
 turn_away(int fd)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
-	    "Retry-After: 1\r\nConnection: close\r\n\r\n";
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+	    "Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
 	ssize_t n = write(fd, text, sizeof text - 1);
 
 	(void)n;
@@ -254,13 +280,15 @@ turn_away(int fd)
 	close(fd);
 }
 
-/* No descriptor is left: an idle connection gives its own, else the reserve lets us turn one client away. */
+/* No descriptor is left: an idle connection gives its own, else the reserve lets us turn one
+ * client away. */
 static void
 out_of_descriptors(struct sp_hub *h, int listener)
 {
 	int fd;
 
-	sp_log(SP_ERROR, "accept.no_descriptors", SP_U("connections", h->nconn));
+	if (sp_hub_may_log(h))
+		sp_log(SP_ERROR, "accept.no_descriptors", SP_U("connections", h->nconn));
 	if (evict(h))
 		return;			/* the listener is still readable: accept comes again */
 	if (h->reserve >= 0)
@@ -293,7 +321,7 @@ on_accept(uv_poll_t *p, int status, int events)
 		turn_away(fd);
 		return;
 	}
-	if (sp_hub_adopt(h, fd, peer_key(h, &ss)) != SP_OK)
+	if (sp_hub_adopt(h, fd, peer_key(h, &ss)) != SP_OK && sp_hub_may_log(h))
 		sp_log(SP_ERROR, "accept.no_room", SP_U("connections", h->nconn));
 }
 
@@ -349,7 +377,8 @@ sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, voi
 	return SP_OK;
 }
 
-/* Connections between two requests can go at once; the others say "Connection: close" in their answer. */
+/* Connections between two requests can go at once; the others say "Connection: close" in their
+ * answer. */
 void
 sp_hub_drain(struct sp_hub *h)
 {

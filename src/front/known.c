@@ -1,7 +1,8 @@
 /*
- * Tokens that keeper announced.  A keeper that starts again sends all that are valid: one that was revoked while the
- * old keeper died before it could say so is missing then, and goes.
- * A hash table in place, at most half full, probed in a row; the hash of a random token is random itself.
+ * Tokens that keeper announced.  A keeper that starts again sends all that are valid: one
+ * that was revoked while the old keeper died before it could say so is missing then, and
+ * goes. A hash table in place, at most half full, probed in a row; the hash of a random
+ * token is random itself.
  */
 #include "front/front.h"
 

@@ -27,6 +27,7 @@ static enum sp_status
 prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 {
 	struct front_role *r = calloc(1, sizeof *r);
+	const struct sp_hash_key seed = { { b->seed[0], b->seed[1] } };
 	const int on = 1;
 	enum sp_status st;
 
@@ -39,7 +40,7 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 		(void)setsockopt(b->listeners[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	st = sp_crypto_init(e);
 	if (st == SP_OK)
-		st = sp_front_init(&r->front, &b->img, b->loop, (struct sp_hash_key){ { b->seed[0], b->seed[1] } }, e);
+		st = sp_front_init(&r->front, &b->img, b->loop, seed, e);
 	if (st != SP_OK)
 		return st;
 	r->front.index = b->index;
@@ -104,7 +105,8 @@ int
 main(void)
 {
 	static const struct sp_role_def def = {
-		.role = SP_FRONT, .prepare = prepare, .start = start, .peer = peer, .drain = drain, .message = message,
+		.role = SP_FRONT, .prepare = prepare, .start = start, .peer = peer, .drain = drain,
+		.message = message,
 	};
 
 	return sp_role_main(&def);

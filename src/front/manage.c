@@ -54,7 +54,9 @@ read_lines(sp_slice query, uint32_t *lines)
 {
 	uint64_t v = LINES_DEFAULT;
 
-	if (query.n != 0 && (!sp_take(&query, SP_LIT("lines=")) || !sp_take_u64(&query, LINES_MAX, &v) || query.n != 0 || v == 0))
+	if (query.n != 0 && (!sp_take(&query, SP_LIT("lines=")) || !sp_take_u64(&query, LINES_MAX, &v)))
+		return SP_E_BAD_REQUEST;
+	if (query.n != 0 || v == 0)
 		return SP_E_BAD_REQUEST;
 	*lines = (uint32_t)v;
 	return SP_OK;
@@ -119,7 +121,7 @@ on_head(struct sp_conn *c)
 		c->req = ask;
 		return SP_TAKE_BODY;
 	}
-	if (st == SP_E_NO_TOKEN)
+	if (st == SP_E_NO_TOKEN && sp_hub_may_log(c->hub))
 		sp_log(SP_WARN, "manage.refused", SP_C("reason", "no key, or a wrong one"));
 	if (st == SP_E_METHOD)
 		sp_answer_method(c, sp_str(allow));

@@ -84,7 +84,8 @@ int
 main(void)
 {
 	static const struct sp_role_def def = {
-		.role = SP_MANAGE, .prepare = prepare, .start = start, .peer = peer, .drain = drain, .message = message,
+		.role = SP_MANAGE, .prepare = prepare, .start = start, .peer = peer, .drain = drain,
+		.message = message,
 	};
 
 	return sp_role_main(&def);

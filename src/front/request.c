@@ -156,7 +156,7 @@ sp_front_body(struct sp_conn *c)
 		sp_reply_rpc(c, st, sp_str(e.pub), 0);
 		return;
 	}
-	if (m.kind == SP_RPC_NOTIFICATION && !sp_starts(m.method, SP_LIT("notifications/")))
+	if (m.kind == SP_RPC_NOTIFICATION && !sp_starts(m.method, SP_LIT("notifications/")) && sp_hub_may_log(c->hub))
 		sp_log(SP_INFO, "request.without_id", SP_S("method", m.method));
 	switch (q->ask.method) {
 	case SP_MCP_NONE:

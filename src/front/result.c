@@ -1,4 +1,5 @@
-/* What egress answers: a result in one or many pieces, or an error; and what becomes of calls when it is gone. */
+/* What egress answers: a result in one or many pieces, or an error; and what becomes of calls
+ * when it is gone. */
 #include "front/answer.h"
 #include "front/front.h"
 
@@ -23,7 +24,8 @@ find(struct sp_link *l, uint32_t id)
 	return c;
 }
 
-/* Credit is given back when the client has taken what came: a slow reader holds up its own call and nobody else. */
+/* Credit is given back when the client has taken what came: a slow reader holds up its own
+ * call and nobody else. */
 void
 sp_result_sent(struct sp_conn *c)
 {
@@ -117,25 +119,27 @@ on_credit(struct sp_link *l, const struct sp_m_credit *m)
 	return true;
 }
 
-/* How an egress's refusal reads to the client.  It decides with the same functions, so 401, 403 and "unknown" only come
- * when something changed in between: a token expired or was revoked. */
+/* How an egress's refusal reads to the client.  It decides with the same functions, so 401,
+ * 403 and "unknown" only come when something changed in between: a token expired or was
+ * revoked. */
 static void
 reply_error(struct sp_conn *c, const struct sp_m_call_error *m)
 {
 	uint32_t retry = m->retry_after_s == 0 ? 1 : m->retry_after_s;
+	enum sp_status st = m->status < SP_STATUS_COUNT ? (enum sp_status)m->status : SP_E_UPSTREAM;
 
-	switch ((enum sp_status)m->status) {
+	switch (st) {
 	case SP_E_BAD_TOKEN:
 	case SP_E_NO_TOKEN:
 	case SP_E_SCOPE:
-		sp_reply_challenge(c, (enum sp_status)m->status, nothing);
+		sp_reply_challenge(c, st, nothing);
 		return;
 	case SP_E_DENIED:
 		sp_reply_unknown(c);
 		return;
 	case SP_E_RATE:
 	case SP_E_UNAVAILABLE:
-		sp_reply_rpc(c, (enum sp_status)m->status, nothing, retry);
+		sp_reply_rpc(c, st, nothing, retry);
 		return;
 	case SP_E_BUG:
 	case SP_E_FULL:
@@ -144,7 +148,7 @@ reply_error(struct sp_conn *c, const struct sp_m_call_error *m)
 		return;
 	default:
 		/* What a model can act on: wrong arguments, an upstream that failed, a time that ran out. */
-		sp_reply_tool_error(c, m->text.n != 0 ? m->text : sp_str(sp_errinfo((enum sp_status)m->status)->text));
+		sp_reply_tool_error(c, m->text.n != 0 ? m->text : sp_str(sp_errinfo(st)->text));
 	}
 }
 

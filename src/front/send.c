@@ -119,8 +119,9 @@ date(struct sp_hub *h)
 		time_t t = (time_t)now;
 		struct tm tm;
 
-		if (gmtime_r(&t, &tm) == NULL || strftime(h->date, sizeof h->date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
-			h->date[0] = '\0';
+		h->date[0] = '\0';
+		if (gmtime_r(&t, &tm) != NULL)
+			(void)strftime(h->date, sizeof h->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 		h->date_s = now;
 	}
 	return sp_str(h->date);
@@ -170,7 +171,8 @@ write_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, uint6
 	sp_out_add(o, "\r\n", 2);
 }
 
-/* An answer before the body was read: read a short rest away, rather close before a long or promised one. */
+/* An answer before the body was read: read a short rest away, rather close before a long or
+ * promised one. */
 static bool
 must_close(const struct sp_conn *c, const struct sp_answer *a)
 {

@@ -1,6 +1,6 @@
 /*
- * For tests only: a whole front over socket pairs, with a keeper and an egress that the test plays.  The loop is
- * turned by hand, so nothing waits for real time.
+ * For tests only: a whole front over socket pairs, with a keeper and an egress that the
+ * test plays.  The loop is turned by hand, so nothing waits for real time.
  */
 #ifndef SP_FRONT_TESTWORLD_H
 #define SP_FRONT_TESTWORLD_H
@@ -42,7 +42,7 @@ struct world {
 #define TW_READER "spt_reader0000000000000000000000000000000000000"
 #define TW_ADMIN "spt_admin00000000000000000000000000000000000000"
 
-static struct tw_call *
+static inline struct tw_call *
 tw_find(struct world *w, uint32_t id)
 {
 	for (unsigned i = w->ncalls; i-- > 0;)
@@ -51,7 +51,7 @@ tw_find(struct world *w, uint32_t id)
 	return NULL;
 }
 
-static void
+static inline void
 tw_result(struct world *w, uint32_t id, const char *json)
 {
 	struct sp_m_result m = { id, (uint32_t)strlen(json), sp_str(json) };
@@ -60,7 +60,7 @@ tw_result(struct world *w, uint32_t id, const char *json)
 	sp_chan_end(w->egress);
 }
 
-static void
+static inline void
 tw_on_call(struct world *w, const struct sp_m_call *m)
 {
 	struct tw_call *c = &w->calls[w->ncalls++ % TW_CALLS];
@@ -73,7 +73,7 @@ tw_on_call(struct world *w, const struct sp_m_call *m)
 		tw_result(w, m->id, w->auto_result);
 }
 
-static bool
+static inline bool
 tw_egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
 	struct world *w = ctx;
@@ -104,7 +104,7 @@ tw_egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 	}
 }
 
-static void
+static inline void
 tw_egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 {
 	struct world *w = ctx;
@@ -115,13 +115,13 @@ tw_egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 
 static const struct sp_chan_ops tw_egress_ops = { tw_egress_message, tw_egress_closed };
 
-static bool
+static inline bool
 tw_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
 	return false;
 }
 
-static void
+static inline void
 tw_keeper_closed(void *ctx, struct sp_chan *ch, const char *why)
 {
 	struct world *w = ctx;
@@ -131,20 +131,20 @@ tw_keeper_closed(void *ctx, struct sp_chan *ch, const char *why)
 
 static const struct sp_chan_ops tw_keeper_ops = { tw_keeper_message, tw_keeper_closed };
 
-static void
+static inline void
 tw_turn(struct world *w, unsigned n)
 {
 	while (n-- > 0)
 		uv_run(&w->loop, UV_RUN_NOWAIT);
 }
 
-static void
+static inline void
 tw_pair(int sv[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
 }
 
-static void
+static inline void
 tw_token(struct world *w, const char *token, const char *name, const char *scopes, const char *tags)
 {
 	struct sp_m_token m = { .expires_s = INT64_MAX, .name = sp_str(name), .client_id = sp_str(name), .scopes = sp_str(scopes),
@@ -155,7 +155,7 @@ tw_token(struct world *w, const char *token, const char *name, const char *scope
 	sp_chan_end(w->keeper);
 }
 
-static void
+static inline void
 tw_token_sync(struct world *w)
 {
 	(void)sp_chan_begin(w->keeper, SP_M_TOKEN_SYNC);
@@ -163,7 +163,7 @@ tw_token_sync(struct world *w)
 	tw_turn(w, 4);
 }
 
-static void
+static inline void
 tw_keeper(struct world *w)
 {
 	int sv[2];
@@ -175,7 +175,7 @@ tw_keeper(struct world *w)
 	assert_int_equal(sp_front_peer(&w->f, SP_KEEPER, 0, 1, sv[1]), SP_OK);
 }
 
-static void
+static inline void
 tw_egress(struct world *w, uint32_t incarnation)
 {
 	int sv[2];
@@ -186,7 +186,7 @@ tw_egress(struct world *w, uint32_t incarnation)
 	assert_int_equal(sp_front_peer(&w->f, SP_EGRESS, 0, incarnation, sv[1]), SP_OK);
 }
 
-static void
+static inline void
 tw_open(struct world *w, const struct ti_options *o)
 {
 	struct sp_err e = { 0 };
@@ -207,7 +207,7 @@ tw_open(struct world *w, const struct ti_options *o)
 	w->auto_result = "{\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]}";
 }
 
-static void
+static inline void
 tw_close(struct world *w)
 {
 	if (w->egress != NULL)
@@ -221,7 +221,7 @@ tw_close(struct world *w)
 }
 
 /* A client's end of a new connection. */
-static int
+static inline int
 tw_client(struct world *w)
 {
 	int sv[2];
@@ -231,7 +231,7 @@ tw_client(struct world *w)
 	return sv[0];
 }
 
-static void
+static inline void
 tw_send(struct world *w, int fd, sp_slice s)
 {
 	while (s.n != 0) {
@@ -247,7 +247,7 @@ tw_send(struct world *w, int fd, sp_slice s)
 }
 
 /* All that came back so far, and whether the connection was closed. */
-static sp_slice
+static inline sp_slice
 tw_take(struct world *w, int fd, bool *closed)
 {
 	static char buf[TW_OUT + 1];
@@ -273,7 +273,7 @@ tw_take(struct world *w, int fd, bool *closed)
 }
 
 /* One request on a connection of its own. */
-static sp_slice
+static inline sp_slice
 tw_ask(struct world *w, const char *text, bool *closed)
 {
 	int fd = tw_client(w);
@@ -286,14 +286,14 @@ tw_ask(struct world *w, const char *text, bool *closed)
 	return got;
 }
 
-static bool
+static inline bool
 tw_has(sp_slice s, const char *what)
 {
 	return sp_find(s, sp_str(what)) != SIZE_MAX;
 }
 
 /* A POST of this body with these further header lines. */
-static const char *
+static inline const char *
 tw_post(const char *lines, const char *body)
 {
 	static char buf[65536];

@@ -25,7 +25,7 @@ params_initialize(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 	sp_jval *v = SP_JGET(params, "protocolVersion");
 
 	if (v == NULL || !sp_jis_str(v))
-		return sp_fail(e, SP_E_BAD_PARAMS, "protocolVersion is missing", "initialize without protocolVersion");
+		return sp_fail(e, SP_E_BAD_PARAMS, "protocolVersion is missing", "no protocolVersion");
 	out->version = sp_jtext(v);
 	return SP_OK;
 }
@@ -132,7 +132,8 @@ check_headers(struct sp_arena *a, const struct sp_http_head *head, const struct 
 	else
 		return SP_OK;
 	f = sp_http_find(head, SP_LIT("mcp-name"), &n);
-	if (n != 1 || !sp_mcp_value(a, f->value, &got) || name == NULL || !sp_jis_str(name) || !sp_eq(got, sp_jtext(name)))
+	if (n != 1 || !sp_mcp_value(a, f->value, &got) || name == NULL || !sp_jis_str(name) ||
+	    !sp_eq(got, sp_jtext(name)))
 		return mismatch(e, "Mcp-Name does not match the body");
 	return SP_OK;
 }
@@ -192,7 +193,7 @@ sp_mcp_judge(struct sp_arena *a, const struct sp_http_head *head, const struct s
 		out->version = f->value;
 	if (n > 1)
 		return mismatch(e, "MCP-Protocol-Version was sent twice");
-	/* A missing header is a client from before 2025-06-18, which is served as legacy; an unknown one is refused. */
+	/* A missing header is a client from before 2025-06-18, served as legacy; an unknown one is refused. */
 	if (!modern && n == 1 && !is_legacy(f->value))
 		return sp_fail(e, SP_E_VERSION, NULL, "version header %.*s", SP_PRI(f->value));
 	if (m->kind == SP_RPC_RESPONSE && modern)

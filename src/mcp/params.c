@@ -47,7 +47,8 @@ add(struct reader *r, sp_slice name, unsigned depth)
 	return SP_OK;
 }
 
-/* Only through `properties`: a mark elsewhere has no one argument to mirror.  Depth is bounded, so this may recurse. */
+/* Only through `properties`: a mark elsewhere has no one argument to mirror.  Depth is
+ * bounded, so this may recurse. */
 static enum sp_status
 walk(struct reader *r, sp_jval *schema, unsigned depth)
 {

@@ -1,6 +1,7 @@
 /*
- * Mcp-Param-NAME headers: arguments that a tool's schema marks with x-mcp-header are mirrored in headers, and a header
- * that differs from the body is an error (mcp-spec 1.4).  Nothing is ever decided by such a header.
+ * Mcp-Param-NAME headers: arguments that a tool's schema marks with x-mcp-header are
+ * mirrored in headers, and a header that differs from the body is an error (mcp-spec 1.4).
+ * Nothing is ever decided by such a header.
  */
 #ifndef SP_MCP_PARAMS_H
 #define SP_MCP_PARAMS_H
@@ -21,8 +22,9 @@ struct sp_param_headers {
 	unsigned n;
 };
 
-/* The marks of one input schema; none when it has none or cannot be read.  Marks the specification calls invalid are
- * left out (clients drop such a tool).  Memory from `a`, which must outlive *out. */
+/* The marks of one input schema; none when it has none or cannot be read.  Marks the
+ * specification calls invalid are left out (clients drop such a tool).  Memory from `a`, which
+ * must outlive *out. */
 SP_MUST enum sp_status sp_params_read(struct sp_arena *a, sp_slice schema, struct sp_param_headers *out);
 /* SP_E_HEADER_MISMATCH: missing, sent twice, undecodable, or other than the argument. */
 SP_MUST enum sp_status sp_params_check(struct sp_arena *a, const struct sp_param_headers *p,

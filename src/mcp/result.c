@@ -12,7 +12,8 @@ sp_mcp_open(struct sp_out *o, enum sp_era era, sp_slice id, bool *comma)
 	sp_out_str(o, ",\"result\":{");
 	*comma = era == SP_ERA_MODERN;
 	if (era == SP_ERA_MODERN)
-		sp_out_str(o, "\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" SERVER_INFO "}");
+		sp_out_str(o, "\"resultType\":\"complete\","
+		    "\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" SERVER_INFO "}");
 }
 
 void

@@ -19,7 +19,7 @@ read_id(struct sp_arena *a, sp_jval *v, sp_slice *id, struct sp_err *e)
 	char *buf;
 
 	if (!id_ok(v))
-		return sp_fail(e, SP_E_BAD_RPC, "id must be a short string or an integer", "id of the wrong type or size");
+		return sp_fail(e, SP_E_BAD_RPC, "id must be a short string or an integer", "not an id");
 	/* Every byte of a string may become six (\u001f). */
 	room = sp_jtext(v).n * 6 + 2;
 	buf = sp_arena_get(a, room);

@@ -1,6 +1,7 @@
 /*
- * One JSON-RPC 2.0 message: what a POST body holds (mcp-spec 1.1).  Pure: a parsed document in, slices out.
- * The id is kept as JSON text, so that an answer echoes exactly what was asked with.
+ * One JSON-RPC 2.0 message: what a POST body holds (mcp-spec 1.1).  Pure: a parsed document
+ * in, slices out. The id is kept as JSON text, so that an answer echoes exactly what was
+ * asked with.
  */
 #ifndef SP_MCP_RPC_H
 #define SP_MCP_RPC_H
@@ -18,12 +19,12 @@ struct sp_rpc {
 	sp_jval *params;		/* an object, or NULL when absent */
 };
 
-/* SP_E_BAD_RPC: a batch, or not one JSON-RPC 2.0 message.  out->id is set even then, if it was readable, because an
- * error answer must carry it; the rest of *out is only set with SP_OK. */
+/* SP_E_BAD_RPC: a batch, or not one JSON-RPC 2.0 message.  out->id is set even then, if it was
+ * readable, because an error answer must carry it; the rest of *out is only set with SP_OK. */
 SP_MUST enum sp_status sp_rpc_read(struct sp_arena *a, sp_jval *root, struct sp_rpc *out, struct sp_err *e);
 
-/* {"jsonrpc":"2.0","id":…,"error":{…}}: the code is that of the status.  `id` empty: no id member.  `message` empty: the
- * status's text.  `data`: JSON text, or empty. */
+/* {"jsonrpc":"2.0","id":…,"error":{…}}: the code is that of the status.  `id` empty: no id
+ * member.  `message` empty: the status's text.  `data`: JSON text, or empty. */
 void sp_rpc_error(struct sp_out *o, sp_slice id, enum sp_status st, sp_slice message, sp_slice data);
 
 #endif

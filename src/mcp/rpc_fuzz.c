@@ -1,6 +1,7 @@
 /*
- * A request as it comes: head lines, an empty line, a body.  What is judged acceptable has an id, a known method and
- * slices inside the input's copies; what is written back is JSON again and echoes the same id.
+ * A request as it comes: head lines, an empty line, a body.  What is judged acceptable has
+ * an id, a known method and slices inside the input's copies; what is written back is JSON
+ * again and echoes the same id.
  */
 #include "mcp/result.h"
 

@@ -1,8 +1,9 @@
 /*
- * For tests only: a small image with the rules of config.md section 4 that matter here, and `extra` open tools.
- * Sources: 0 static, 1 anonymous.  Scopes: dns:read, dns:write (implies read).  Tags: ops.
- * docs_search: anyone.  dns_list: dns:read.  dns_create: dns:write and ops.  dns_delete: as create, and only *.test.
- * dns_hidden: nobody.  dns_shown: dns:write, listed though it is missing.  x0000…: every caller with a credential.
+ * For tests only: a small image with the rules of config.md section 4 that matter here, and
+ * `extra` open tools. Sources: 0 static, 1 anonymous.  Scopes: dns:read, dns:write (implies
+ * read).  Tags: ops. docs_search: anyone.  dns_list: dns:read.  dns_create: dns:write and
+ * ops.  dns_delete: as create, and only *.test. dns_hidden: nobody.  dns_shown: dns:write,
+ * listed though it is missing.  x0000…: every caller with a credential.
  */
 #ifndef SP_MCP_TESTIMAGE_H
 #define SP_MCP_TESTIMAGE_H
@@ -22,19 +23,19 @@ struct ti_options {
 	uint64_t limit_body, limit_connections, call_ms, limit_calls, idle_ms, head_ms, body_ms;
 };
 
-static struct sp_ref
+static inline struct sp_ref
 ti_str(struct sp_imgb *b, const char *s)
 {
 	return sp_imgb_str(b, sp_str(s));
 }
 
-static struct sp_ref
+static inline struct sp_ref
 ti_word(struct sp_imgb *b, uint64_t w)
 {
 	return w == 0 ? (struct sp_ref){ 0, 0 } : sp_imgb_words(b, &w, 1);
 }
 
-static void
+static inline void
 ti_rules(struct sp_imgb *b, struct sp_img_head *h)
 {
 	struct sp_img_rule r[7] = { 0 };
@@ -59,7 +60,7 @@ ti_rules(struct sp_imgb *b, struct sp_img_head *h)
 	h->rules = SP_IMGB_ARRAY(b, r, SP_COUNT(r));
 }
 
-static struct sp_img_tool
+static inline struct sp_img_tool
 ti_tool(struct sp_imgb *b, const char *name, const char *shown, size_t pad, const uint32_t *rules, uint32_t nrules)
 {
 	const char *schema = "{\"type\":\"object\",\"properties\":{\"zone\":{\"type\":\"string\",\"x-mcp-header\":\"Zone\"}}}";
@@ -76,7 +77,7 @@ ti_tool(struct sp_imgb *b, const char *name, const char *shown, size_t pad, cons
 	return t;
 }
 
-static void
+static inline void
 ti_tools(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
 	static struct sp_img_tool t[TI_FIXED + TI_MAX];
@@ -100,13 +101,13 @@ ti_tools(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 	h->tool_index = sp_imgb_tool_index(b, t, n);
 }
 
-static uint64_t
+static inline uint64_t
 ti_or(uint64_t v, uint64_t dflt)
 {
 	return v == 0 ? dflt : v;
 }
 
-static void
+static inline void
 ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
 	sp_slice hosts[] = { SP_LIT("localhost:8420"), SP_LIT("127.0.0.1:8420"), SP_LIT("[::1]:8420") };
@@ -127,7 +128,7 @@ ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 }
 
 /* The image's memory is b's: sp_imgb_free() at the end. */
-static void
+static inline void
 ti_make(struct sp_imgb *b, const struct ti_options *o, struct sp_image *img)
 {
 	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };

@@ -43,8 +43,8 @@ sp_cursor_write(struct sp_out *o, const struct sp_hash_key *key, const struct sp
 }
 
 enum sp_status
-sp_cursor_read(const struct sp_image *img, const struct sp_hash_key *key, const struct sp_principal *who, sp_slice cursor,
-    uint32_t *first, struct sp_err *e)
+sp_cursor_read(const struct sp_image *img, const struct sp_hash_key *key, const struct sp_principal *who,
+    sp_slice cursor, uint32_t *first, struct sp_err *e)
 {
 	unsigned char raw[SP_CURSOR_MAX], want[MARK];
 	uint32_t lo = 0, hi = img->head->tools.n;

@@ -96,7 +96,8 @@ test_filter(void **state)
 	sp_imgb_free(&b);
 }
 
-/* All pages together are the whole list, in order, once; E03: what is hidden leaves no trace in number or size. */
+/* All pages together are the whole list, in order, once; E03: what is hidden leaves no trace
+ * in number or size. */
 static void
 test_pages(void **state)
 {
