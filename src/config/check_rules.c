@@ -201,6 +201,15 @@ makes_pointless(const struct pass *p, uint32_t bi, uint32_t ai)
 	return a->verb == b->verb && (!has_anyone(a) || has_anyone(b));
 }
 
+static bool
+names_within(const struct pass *p, uint32_t a, uint32_t b)
+{
+	for (uint32_t w = 0; w < p->words; w++)
+		if ((p->c->rules[a].names[w] & ~p->c->rules[b].names[w]) != 0)
+			return false;
+	return true;
+}
+
 /* The rule that makes `a` pointless on all its tools, or the first of several; UINT32_MAX: it has an effect. */
 static uint32_t
 pointless_by(const struct pass *p, uint32_t a, uint64_t *covered)
@@ -212,7 +221,7 @@ pointless_by(const struct pass *p, uint32_t a, uint64_t *covered)
 		if (b == a || p->c->rules[b].bad || p->pointless[b] || !makes_pointless(p, b, a))
 			continue;
 		/* Of twins the later one is the pointless one. */
-		if (b > a && makes_pointless(p, a, b))
+		if (b > a && makes_pointless(p, a, b) && names_within(p, b, a))
 			continue;
 		for (uint32_t w = 0; w < p->words; w++) {
 			if (first == UINT32_MAX && (p->c->rules[b].names[w] & p->c->rules[a].names[w]) != 0)

@@ -1,0 +1,349 @@
+/* What the image says after loading, and what `check` prints of it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "config/testkit.h"
+#include "policy/decide.h"
+#include "wire/http1.h"
+
+#define LONG_NAME "a_tool_with_a_name_that_is_so_long_that_no_client_would_ever_take_it_as_it_is"
+static const char api[] = "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"version\":\"1\"},"
+    "\"servers\":[{\"url\":\"https://api.example.com:8443/v1/\"}],\"security\":[{\"oauth\":[],\"key\":[]},{\"key\":[]}],"
+    "\"paths\":{" KIT_OP("get", "list", "") "," KIT_OP("post", "make", "") "," KIT_OP("get", "free", "\"security\":[],") ","
+    KIT_OP("get", "maybe", "\"security\":[{},{\"key\":[]}],") "," KIT_OP("get", "other", "\"security\":[{\"oauth\":[]}],") ","
+    KIT_OP("delete", LONG_NAME, "") "},\"components\":{\"securitySchemes\":{"
+    "\"key\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-API-Key\"},"
+    "\"q\":{\"type\":\"apiKey\",\"in\":\"query\",\"name\":\"Token\"},"
+    "\"oauth\":{\"type\":\"oauth2\",\"flows\":{}}}}}";
+
+static struct kit_file files[] = {
+	{ "c/sallyport.yaml", NULL }, { "c/api.json", api }, { "c/jwks.json", "{\"keys\":[" KIT_JWK "]}" }, { NULL, NULL },
+};
+
+struct world { struct sp_imgb b; struct sp_image img; };
+
+static const struct sp_img_head *
+open_world(struct world *w, const char *yaml)
+{
+	struct sp_findings f;
+	enum sp_status st;
+
+	files[0].text = yaml;
+	st = kit_load(files, (struct sp_config_opts){ .generation = 7 }, &f, &w->b, &w->img);
+	if (st != SP_OK)
+		kit_show(&f);
+	assert_int_equal(st, SP_OK);
+	sp_findings_free(&f);
+	return w->img.head;
+}
+
+static void
+expect(const struct world *w, struct sp_ref got, const char *want)
+{
+	sp_slice s = sp_img_str(&w->img, got);
+
+	if (!sp_eq(s, sp_str(want)))
+		fail_msg("got %.*s, expected %s", (int)s.n, s.p, want);
+}
+
+static void
+expect_texts(const struct world *w, struct sp_ref got, const char *want)
+{
+	struct sp_out o;
+
+	sp_out_heap(&o, 1 << 16);
+	for (uint32_t i = 0; i < got.n; i++) {
+		sp_out_str(&o, i == 0 ? "" : " | ");
+		sp_out_slice(&o, sp_img_text(&w->img, got, i));
+	}
+	if (!sp_eq(sp_out_view(&o), sp_str(want)))
+		fail_msg("got %.*s, expected %s", (int)o.n, o.p, want);
+	sp_out_free(&o);
+}
+
+#define TAIL "auth: {type: static}\nservers: {s: {openapi: api.json}}\nrules: [{allow: s, require_scopes: x}]\n"
+
+static void
+test_defaults(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, TAIL);
+
+	(void)state;
+	assert_int_equal(h->generation, 7);
+	expect(&w, h->url, "http://127.0.0.1:8420/mcp");
+	expect(&w, h->origin, "http://127.0.0.1:8420");
+	expect(&w, h->path, "/mcp");
+	expect(&w, h->metadata_url, "http://127.0.0.1:8420/.well-known/oauth-protected-resource/mcp");
+	expect(&w, h->metadata_path, "/.well-known/oauth-protected-resource/mcp");
+	expect_texts(&w, h->hosts, "127.0.0.1:8420 | localhost:8420 | [::1]:8420");
+	expect_texts(&w, h->origins, "http://127.0.0.1:8420 | http://localhost:8420 | http://[::1]:8420");
+	assert_int_equal(h->limit_head, 16384);
+	assert_int_equal(h->limit_body, 1048576);
+	assert_int_equal(h->limit_answer, 8388608);
+	assert_int_equal(h->limit_depth, 64);
+	assert_int_equal(h->limit_calls, 300);
+	assert_int_equal(h->limit_calls_ms, 60000);
+	assert_int_equal(h->idle_ms, 60000);
+	assert_int_equal(h->isolation, SP_ISOLATION_FULL);
+	assert_int_equal(h->state_path.n + h->unlock_ref.n + h->anonymous, 0);
+	sp_imgb_free(&w.b);
+}
+
+static const struct { const char *name, *yaml, *hosts, *origins, *path, *metadata; } endpoints[] = {
+	{ "F07 public behind a proxy", "listen: 0.0.0.0:8420\nurl: https://Tools.example.com/mcp\n" TAIL,
+	    "tools.example.com:443 | tools.example.com", "https://tools.example.com", "/mcp",
+	    "https://Tools.example.com/.well-known/oauth-protected-resource/mcp" },
+	{ "F07 every v6 address", "listen: \"[::]:8420\"\nurl: https://t.example:8443\n" TAIL,
+	    "t.example:8443", "https://t.example:8443", "/", "https://t.example:8443/.well-known/oauth-protected-resource" },
+	{ "one address and loopback", "listen: [192.0.2.1:80, \"127.0.0.1:80\"]\nurl: http://192.0.2.1/x/mcp\n" TAIL,
+	    "192.0.2.1:80 | 192.0.2.1 | 127.0.0.1:80 | 127.0.0.1 | localhost:80 | localhost | [::1]:80 | [::1]",
+	    "http://192.0.2.1 | http://127.0.0.1 | http://localhost | http://[::1]", "/x/mcp",
+	    "http://192.0.2.1/.well-known/oauth-protected-resource/x/mcp" },
+	{ "unix socket", "listen: unix:s.sock\n" TAIL, "localhost:80 | localhost", "http://localhost", "/mcp",
+	    "http://localhost/.well-known/oauth-protected-resource/mcp" },
+};
+
+static void
+test_endpoints(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SP_COUNT(endpoints); i++) {
+		struct world w;
+		const struct sp_img_head *h = open_world(&w, endpoints[i].yaml);
+
+		print_message("%s\n", endpoints[i].name);
+		expect_texts(&w, h->hosts, endpoints[i].hosts);
+		expect_texts(&w, h->origins, endpoints[i].origins);
+		expect(&w, h->path, endpoints[i].path);
+		expect(&w, h->metadata_url, endpoints[i].metadata);
+		sp_imgb_free(&w.b);
+	}
+}
+
+static void
+test_paths(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "state: data\nunlock: file:vault.key\nlisten: unix:s.sock\n"
+	    "auth: {type: static}\nservers: {s: {openapi: api.json, secrets: {key: file:../k}}}\nrules: [{allow: s.list}]\n");
+
+	(void)state;
+	expect(&w, h->state_path, "c/data");
+	expect(&w, h->unlock_ref, "file:c/vault.key");
+	expect(&w, SP_IMG_AT(&w.img, h->listens, listen, 0)->path, "c/s.sock");
+	expect(&w, SP_IMG_AT(&w.img, SP_IMG_AT(&w.img, h->servers, server, 0)->grants, grant, 0)->ref, "file:c/../k");
+	sp_imgb_free(&w.b);
+}
+
+static const struct sp_img_tool *
+tool_of(const struct world *w, const char *shown)
+{
+	uint32_t i = sp_img_find_tool(&w->img, sp_str(shown));
+
+	if (i == UINT32_MAX)
+		fail_msg("no tool %s", shown);
+	return SP_IMG_AT(&w->img, w->img.head->tools, tool, i);
+}
+
+static uint32_t
+grants_of(const struct world *w, const char *shown)
+{
+	return SP_IMG_AT(&w->img, tool_of(w, shown)->op, op, 0)->grants.n;
+}
+
+static void
+test_grants(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "auth: {type: static}\nservers: {s: {openapi: api.json, secrets: {key: vault:k}}}\n"
+	    "rules: [{allow: [s.list, s.make, s.free, s.maybe], require_scopes: x}]\n");
+	const struct sp_img_server *s = SP_IMG_AT(&w.img, h->servers, server, 0);
+	const struct sp_img_grant *g = SP_IMG_AT(&w.img, s->grants, grant, 0);
+
+	(void)state;
+	expect(&w, s->host, "api.example.com");
+	assert_int_equal(s->port, 8443);
+	assert_int_equal(s->https, 1);
+	expect(&w, s->base_path, "/v1");
+	assert_int_equal(s->private_ok, 0);	/* M08: the host is the document's word only */
+	expect_texts(&w, s->slots, "header authorization | header x-api-key | query token");
+	assert_int_equal(s->grants.n, 1);
+	expect(&w, g->name, "key");
+	expect(&w, g->ref, "vault:k");
+	assert_int_equal(g->place, SP_PLACE_HEADER);
+	expect(&w, g->field, "X-API-Key");
+	assert_int_equal(g->before.n + g->after.n, 0);
+	expect(&w, g->host, "api.example.com");
+	assert_int_equal(g->port, 8443);
+	expect(&w, g->path_prefix, "/v1");
+	assert_int_equal(g->methods, 1u << SP_GET | 1u << SP_POST);
+	assert_int_equal(grants_of(&w, "s_list"), 1);	/* the second alternative: the first lacks a secret */
+	assert_int_equal(grants_of(&w, "s_free"), 0);	/* M10 security: [] */
+	assert_int_equal(grants_of(&w, "s_maybe"), 0);	/* M10: it says that none is needed */
+	assert_int_equal(grants_of(&w, "s_other"), 0);
+	sp_imgb_free(&w.b);
+}
+
+static void
+test_two_secrets(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "auth: {type: static}\nservers:\n  s:\n    openapi: api.json\n"
+	    "    url: http://127.0.0.1:81/x\n    secrets:\n      oauth: vault:o\n"
+	    "      key: {secret: vault:k, as: \"basic api:{}\", host: \"127.0.0.1:81/x/y\", methods: [GET, POST, DELETE]}\n"
+	    "rules: [{allow: s, require_scopes: x}]\n");
+	const struct sp_img_server *s = SP_IMG_AT(&w.img, h->servers, server, 0);
+	const struct sp_img_grant *oauth = SP_IMG_AT(&w.img, s->grants, grant, 0), *key = oauth + 1;
+
+	(void)state;
+	assert_int_equal(s->private_ok, 1);
+	assert_int_equal(s->https, 0);
+	assert_int_equal(grants_of(&w, "s_list"), 2);
+	assert_int_equal(oauth->place, SP_PLACE_HEADER);
+	expect(&w, oauth->field, "Authorization");
+	expect(&w, oauth->before, "Bearer ");
+	expect(&w, oauth->path_prefix, "/x");
+	assert_int_equal(key->basic, 1);
+	expect(&w, key->before, "api:");
+	expect(&w, key->path_prefix, "/x/y");
+	assert_int_equal(key->methods, 1u << SP_GET | 1u << SP_POST | 1u << SP_DELETE);
+	sp_imgb_free(&w.b);
+}
+
+/* config.md section 2: over 64 characters a name is cut and ends in a hash, always the same one. */
+static void
+test_names(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, TAIL);
+	bool found = false;
+
+	(void)state;
+	for (uint32_t i = 0; i < h->tools.n; i++) {
+		const struct sp_img_tool *t = SP_IMG_AT(&w.img, h->tools, tool, i);
+
+		if (!sp_eq(sp_img_str(&w.img, t->name), SP_LIT(LONG_NAME)))
+			continue;
+		found = true;
+		assert_int_equal(t->shown.n, 64);
+		expect(&w, t->shown, "s_a_tool_with_a_name_that_is_so_long_that_no_client_wou_1d63ba7f");
+	}
+	assert_true(found);
+	sp_imgb_free(&w.b);
+}
+
+static void
+test_sources(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w,
+	    "url: https://t.example/mcp\n"
+	    "scopes: {root: {implies: [w]}, w: {implies: r}, r: {says: read}, hidden: {says: x}, offline_access: {says: x}}\n"
+	    "auth:\n"
+	    "  - {type: jwt, name: a, issuer: https://a.example, keys: jwks.json, require_scopes: r}\n"
+	    "  - {type: jwt, name: b, issuer: https://b.example, keys: jwks.json, audience: [url, api], give_by_tag: {t: w}}\n"
+	    "  - {type: anonymous, give_scopes: r}\n"
+	    "servers: {s: {openapi: api.json}}\n"
+	    "rules:\n  - {allow: s.list, require_scopes: w}\n  - {allow: s.free, for: anyone}\n"
+	    "  - {guard: s.list, require_scopes: hidden, missing_scopes: hide}\n"
+	    "  - {allow: s.make, require_scopes: root, restrict_tag: t}\n");
+	const struct sp_img_source *a = SP_IMG_AT(&w.img, h->sources, source, 0);
+	const uint64_t *root = sp_img_words(&w.img, SP_IMG_AT(&w.img, h->scopes, scope, 0)->closure);
+
+	(void)state;
+	assert_int_equal(h->anonymous, 3);
+	assert_int_equal(h->scopes.n, 5);
+	assert_int_equal(root[0], 7);			/* root, w, r: transitively */
+	expect_texts(&w, a->audiences, "https://t.example/mcp");
+	expect_texts(&w, a[1].audiences, "https://t.example/mcp | api");
+	expect(&w, a->claim_user, "sub");
+	expect(&w, a->keys, "{\"keys\":[" KIT_JWK "]}");
+	expect_texts(&w, h->tags, "t");
+	/* F04 and the minimal set: scopes of reads, nothing hidden, nothing of writes. */
+	expect(&w, h->metadata, "{\"resource\":\"https://t.example/mcp\",\"authorization_servers\":[\"https://a.example\","
+	    "\"https://b.example\"],\"scopes_supported\":[\"w\",\"r\"],\"bearer_methods_supported\":[\"header\"]}");
+	sp_imgb_free(&w.b);
+}
+
+static void
+test_management(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "auth: {type: static}\n"
+	    "servers: {self: {openapi: sallyport:management, secrets: {managementKey: vault:management}}}\n"
+	    "rules: [{allow: self, require_scopes: admin}]\n");
+	const struct sp_img_server *s = SP_IMG_AT(&w.img, h->servers, server, 0);
+	static const char *const tools[] = {
+		"self_health", "self_listTokens", "self_listTools", "self_readAudit", "self_revokeToken",
+	};
+
+	(void)state;
+	assert_int_equal(s->kind, SP_SERVER_MANAGEMENT);
+	expect(&w, s->host, SP_MANAGEMENT_HOST);
+	assert_int_equal(s->port, 80);
+	assert_int_equal(h->tools.n, SP_COUNT(tools));
+	for (size_t i = 0; i < SP_COUNT(tools); i++) {
+		expect(&w, SP_IMG_AT(&w.img, h->tools, tool, i)->shown, tools[i]);
+		assert_int_equal(grants_of(&w, tools[i]), 1);
+	}
+	expect(&w, SP_IMG_AT(&w.img, s->grants, grant, 0)->field, "X-Management-Key");
+	sp_imgb_free(&w.b);
+}
+
+static void
+expect_text(void (*write)(struct sp_out *, const struct sp_image *), const struct world *w, const char *want)
+{
+	struct sp_out o;
+
+	sp_out_heap(&o, 1 << 20);
+	write(&o, &w->img);
+	if (sp_find(sp_out_view(&o), sp_str(want)) == SIZE_MAX)
+		fail_msg("no %s in\n%.*s", want, (int)o.n, o.p);
+	sp_out_free(&o);
+}
+
+static void
+test_reports(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, "auth:\n  - {type: jwt, name: ci, issuer: https://a.example, keys: jwks.json, give_scopes: r}\n"
+	    "  - {type: static}\n  - {type: anonymous}\n"
+	    "servers: {s: {openapi: api.json, url: https://dns.internal, secrets: {key: vault:pdns}}}\n"
+	    "rules:\n  - {allow: s.list, require_scopes: r}\n  - {allow: s.free, for: anyone}\n"
+	    "  - {allow: s.make, for: [ci/x, static], restrict_tag: ops}\n  - {deny: s.make, for: static}\n"
+	    "  - {allow: s.maybe, for: static}\n");
+	expect_text(sp_config_summary, &w,
+	    "ok: 1 server, 6 tools: 1 open to anyone, 3 to some callers, 2 closed. Secrets: pdns → https://dns.internal\n");
+	expect_text(sp_config_table, &w, "\nci  static  anonymous\n");
+	expect_text(sp_config_table, &w, "\na   s       .          s.list\n");
+	expect_text(sp_config_table, &w, "\na   a       a          s.free\n");
+	expect_text(sp_config_table, &w, "\na   .       .          s.make\n");
+	expect_text(sp_config_table, &w, "\n.   a       .          s.maybe\n");
+	expect_text(sp_config_full, &w, "  idle_time: 60s\n");
+	expect_text(sp_config_full, &w, "        secret: vault:pdns\n        as: header X-API-Key\n");
+	sp_imgb_free(&w.b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_grants),
+		cmocka_unit_test(test_two_secrets),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_management),
+		cmocka_unit_test(test_reports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
