@@ -1,6 +1,9 @@
 /* Framing, order, limits and deadlines of connections, seen from the client's end of a socket pair. */
 #include "front/testworld.h"
 
+#include <netinet/in.h>
+#include <sys/resource.h>
+
 #define HOST "Host: localhost:8420\r\n"
 #define RD TW_AS(TW_READER) TW_LEGACY
 #define PING TW_RPC("ping", "")
@@ -110,7 +113,7 @@ test_pipelining(void **state)
 	static char text[1 << 20];
 	struct sp_out o;
 	sp_slice got;
-	bool closed;
+	bool closed = false;
 	int fd;
 
 	tw_open(&w, &(struct ti_options){ 0 });
@@ -442,6 +445,80 @@ test_drain(void **state)
 	tw_close(&w);
 }
 
+static int
+listener(struct sockaddr_in *at)
+{
+	socklen_t n = sizeof *at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &n), 0);
+	return fd;
+}
+
+static int
+dial(const struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	assert_int_equal(connect(fd, (const struct sockaddr *)at, sizeof *at), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* K18: over a real listener; no descriptor left; and back again. */
+static void
+test_listener(void **state)
+{
+	struct sockaddr_in at;
+	struct rlimit was, tight;
+	struct sp_err e = { 0 };
+	int ls, busy, fd[6];
+	sp_slice got;
+	bool closed;
+
+	tw_open(&w, &(struct ti_options){ 0 });
+	w.auto_result = NULL;
+	ls = listener(&at);
+	assert_int_equal(sp_hub_listen(&w.f.hub, &ls, 1, &e), SP_OK);
+	busy = dial(&at);
+	tw_turn(&w, 4);
+	tw_send(&w, busy, sp_str(tw_post(RD, TW_CALL("dns_list", "{}"))));
+	assert_int_equal(w.ncalls, 1);
+	for (unsigned i = 0; i < SP_COUNT(fd); i++)
+		fd[i] = dial(&at);
+	/* From here on the process can open nothing: the kernel's queue still holds our six. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	tight = (struct rlimit){ (rlim_t)w.f.hub.reserve + 1, was.rlim_max };
+	for (int i = 3; i < w.f.hub.reserve; i++)
+		assert_true(fcntl(i, F_GETFD) >= 0 || fcntl(2, F_DUPFD, i) == i);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	tw_turn(&w, 40);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	for (unsigned i = 0; i < SP_COUNT(fd); i++) {
+		got = tw_take(&w, fd[i], &closed);
+		if (!sp_starts(got, SP_LIT("HTTP/1.1 503 ")) || !closed)
+			fail_msg("K18 client %u: %.*s", i, (int)got.n, got.p);
+		close(fd[i]);
+	}
+	assert_true(w.f.hub.reserve >= 0);
+	tw_result(&w, w.calls[0].id, "{\"content\":[]}");
+	got = tw_take(&w, busy, &closed);
+	assert_true(tw_has(got, "\"content\":[]") && !closed);
+	fd[0] = dial(&at);
+	tw_turn(&w, 4);
+	tw_send(&w, fd[0], sp_str(tw_post(RD, PING)));
+	assert_true(tw_has(tw_take(&w, fd[0], &closed), "\"result\":{}"));
+	close(fd[0]);
+	close(busy);
+	tw_turn(&w, 4);
+	tw_close(&w);
+}
+
 /* Bytes of a finished request are overwritten. */
 static void
 test_wiped(void **state)
@@ -466,7 +543,7 @@ main(void)
 		cmocka_unit_test(test_framing), cmocka_unit_test(test_pieces), cmocka_unit_test(test_pipelining),
 		cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_unread_bodies), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_deadlines), cmocka_unit_test(test_connections), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_drain), cmocka_unit_test(test_wiped),
+		cmocka_unit_test(test_drain), cmocka_unit_test(test_wiped), cmocka_unit_test(test_listener),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);
