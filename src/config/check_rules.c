@@ -493,7 +493,7 @@ warn_writes(struct pass *p, uint32_t ai, uint64_t *free_tools)
 	for (uint32_t b = 0; b < c->nrules && !has_anyone(a); b++) {
 		const struct cfg_rule *r = &c->rules[b];
 
-		if (r->bad || cfg_conditional(r) || !has_demands(r) || !covers_callers(r, a))
+		if (r->bad || (b != ai && cfg_conditional(r)) || !has_demands(r) || !covers_callers(r, a))
 			continue;
 		for (uint32_t w = 0; w < p->words; w++)
 			free_tools[w] &= ~r->names[w];

@@ -328,6 +328,7 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	{ "write without a demand", AUTH DNS "rules: [{allow: [dns.createZone, dns.deleteZone]}]\n",
 	    "3:9: warning: opens 2 writes without a demand (dns.createZone, …)\n" },
 	{ "write guarded elsewhere", AUTH DNS "rules: [{allow: dns.createZone}, {guard: all.access:write, require_scopes: w}]\n", "" },
+	{ "write with conditions and a demand", AUTH DNS "rules: [{allow: dns.deleteZone, require_scopes: w, when: {zone: a}}]\n", "" },
 	{ "write for chosen callers", AUTH DNS "rules: [{allow: dns.createZone, for: static/cron}]\n", "" },
 	{ "write to anyone", "auth: [{type: static}, {type: anonymous}]\n" DNS "rules: [{allow: dns.createZone, for: anyone}]\n",
 	    "3:9: warning: opens 1 write to anyone (dns.createZone)\n" },
