@@ -6,32 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "openapi/test_doc.h"
+#include "openapi/test_bind.h"
 #include "schema/schema.h"
 #include "wire/http1.h"
-
-#define Q(name, rest) "{'in':'query','name':'" name "'" rest "}"
-#define LIST ",'schema':{'type':'array','items':{'type':'string'}}"
-
-static const char doc[] = "{'openapi':'3.1.0','paths':{"
-    "'/users/{id}':{'get':{'operationId':'user','parameters':[{'in':'path','name':'id','required':true}]}},"
-    "'/zones/{zone}/rrsets/{n}.{t}':{'get':{'operationId':'rrset','parameters':[{'in':'path','name':'zone'},"
-    "{'in':'path','name':'n'},{'in':'path','name':'t'}]}},"
-    "'/pair/{a}{b}':{'get':{'operationId':'pair','parameters':[{'in':'path','name':'a'},{'in':'path','name':'b'}]}},"
-    "'/ids/{ids}':{'get':{'operationId':'ids','parameters':[{'in':'path','name':'ids'" LIST "}]}},"
-    "'/q':{'get':{'operationId':'query','parameters':[" Q("s", "") "," Q("l", LIST) "," Q("c", ",'explode':false" LIST) ","
-    Q("must", ",'required':true" LIST) "," Q("f[x y]", "") "," Q("n", ",'schema':{'type':'number'}") "]}},"
-    "'/h':{'get':{'operationId':'header','parameters':[{'in':'header','name':'X-Tag'},{'in':'header','name':'X-List'" LIST "}]}},"
-    "'/key':{'get':{'operationId':'slot','parameters':[{'in':'header','name':'X-Other'},{'in':'query','name':'token'}]}},"
-    "'/flat/{id}':{'post':{'operationId':'flat','parameters':[{'in':'path','name':'id'}],'requestBody':{'required':true,"
-    "'content':{'application/json':{'schema':{'type':'object','required':['a'],'properties':{'a':{},'b':{},"
-    "'ro':{'readOnly':true}}}}}}}},"
-    "'/free':{'post':{'operationId':'free','requestBody':{'content':{'application/merge-patch+json':{'schema':{'type':'object',"
-    "'properties':{'a':{}},'additionalProperties':true}}}}}},"
-    "'/whole':{'put':{'operationId':'whole','requestBody':{'required':true,'content':{'application/json':{'schema':"
-    "{'type':'array'}}}}}},"
-    "'/maybe':{'put':{'operationId':'maybe','requestBody':{'content':{'application/json':{'schema':{}}}}}}"
-    "}}";
 
 static const struct row {
 	const char *name, *tool, *args, *target;	/* target NULL: refused */
@@ -138,37 +115,6 @@ static const struct row {
 	{ "optional whole body as null", "maybe", "{'body':null}", "/api/maybe", "" },
 	{ "optional whole body", "maybe", "{'body':'x'}", "/api/maybe", "'x'" },
 };
-
-struct world {
-	struct sp_arena docs;
-	struct sp_spec spec;
-	struct sp_imgb b;
-	struct sp_image img;
-};
-
-static void
-world_make(struct world *w)
-{
-	static const sp_slice slots[] = { SP_LIT_INIT("header x-other"), SP_LIT_INIT("query TOKEN") };
-	struct sp_err e = { 0 };
-
-	sp_arena_init(&w->docs, 16 << 20);
-	if (sp_spec_read(&w->docs, test_json(&w->docs, doc), &w->spec, &e) != SP_OK)
-		fail_msg("%s", e.log);
-	for (uint32_t i = 0; i < w->spec.nops; i++)
-		if (w->spec.ops[i].skipped.n != 0)
-			fail_msg("%.*s: %.*s", SP_PRI(w->spec.ops[i].name), SP_PRI(w->spec.ops[i].skipped));
-	sp_imgb_init(&w->b, 1 << 20);
-	if (test_image(&w->b, &w->spec, slots, 2, &w->img, &e) != SP_OK)
-		fail_msg("%s", e.log);
-}
-
-static void
-world_free(struct world *w)
-{
-	sp_imgb_free(&w->b);
-	sp_arena_free(&w->docs);
-}
 
 static bool
 rest_holds(struct sp_arena *a, const char *rest, const struct sp_request *q)
