@@ -132,7 +132,8 @@ read_argument(struct cfg *c, const struct node *n, struct cfg_cond *cond)
 {
 	sp_slice rest = n->key->text, part;
 
-	cond->argument = sp_cfg_key(n);
+	/* The place may hold what is left of a condition that was refused. */
+	*cond = (struct cfg_cond){ .argument = sp_cfg_key(n) };
 	cond->path.v = sp_cfg_alloc(c, rest.n + 1, sizeof *cond->path.v);
 	if (cond->path.v == NULL)
 		return false;

@@ -298,6 +298,8 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	{ "a mapping as condition", WHEN("{a: b}"), "3:45: error: a condition wants values; for a member write the path: zone.NAME" },
 	{ "empty conditions", AUTH DNS "rules: [{allow: dns.free, when: {}}]\n", "3:33: error: conditions are a mapping" },
 	{ "path with an empty step", AUTH DNS "rules: [{allow: dns.listZones, when: {zone..x: 1}}]\n", "3:39: error: an argument is a name" },
+	{ "two bad arguments in a row", AUTH DNS "rules: [{allow: dns.listZones, when: {a.b.c.d..e: 1, f.g.h.i..j: 1, x..y: 1}}]\n",
+	    "3:39: error: an argument is a name" },
 	{ "argument that no tool has", AUTH DNS "rules: [{allow: dns.listZones, when: {zon: x}}]\n",
 	    "3:39: warning: no tool of this rule has an argument `zon`" },
 	/* rules: their effect */

@@ -196,6 +196,7 @@ read_demand(struct cfg *c, struct cfg_rule *r, const struct node *n, const char 
 static bool
 read_group(struct cfg *c, struct cfg_rule *r, const struct node *n, enum key_place place, struct cfg_group *g)
 {
+	*g = (struct cfg_group){ 0 };
 	if (!sp_cfg_keys(c, n, place, place == IN_NOT ? "`not`" : "a group of `any`"))
 		return false;
 	if (place == IN_GROUP)
@@ -332,6 +333,7 @@ read_rule(struct cfg *c, const struct node *n)
 	const char *verb = "";
 	uint32_t before = c->f->errors;
 
+	*r = (struct cfg_rule){ 0 };
 	if (!sp_cfg_keys(c, n, IN_RULE, "a rule") || (v = read_verb(c, r, n, &verb)) == NULL)
 		return;
 	c->nrules++;
