@@ -101,7 +101,7 @@ test_addresses(void **state)
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
 		const char *why = NULL;
 		uint8_t a[16];
-		enum sp_net_class got;
+		enum sp_net_class got = SP_NET_NEVER;
 
 		if (inet_pton(AF_INET, rows[i].text, a) == 1)
 			got = sp_netguard_v4(a, &why);

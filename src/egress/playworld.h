@@ -4,6 +4,9 @@
 
 #include "egress/testworld.h"
 
+/* Not every test needs all of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 enum { PW_CALLS = 128, PW_CONNS = 80 };
 
 struct pw_reply {
@@ -425,6 +428,53 @@ pw_record(struct play *w, struct sp_audit_record *r)
 		return false;
 	sp_ring_advance(w->reader);
 	return true;
+}
+
+/* --- judging */
+
+static void
+want_text(const char *name, struct play *w, uint32_t id, const char *part)
+{
+	if (strstr(pw_text(w, id), part) == NULL)
+		fail_msg("%s: %.300s (error %u)", name, pw_text(w, id), pw_reply(w, id)->error);
+}
+
+static void
+want_error(const char *name, struct play *w, uint32_t id, const char *part)
+{
+	want_text(name, w, id, part);
+	want_text(name, w, id, "\"isError\":true");
+}
+
+static void
+want_outcome(const char *name, struct play *w, uint32_t outcome, unsigned status)
+{
+	struct sp_audit_record r = { 0 };
+
+	while (pw_record(w, &r)) {
+		w->intents += r.kind == SP_AUDIT_INTENT;
+		if (r.kind != SP_AUDIT_OUTCOME)
+			continue;
+		if (w->intents-- == 0 || r.outcome != outcome || r.status != status)
+			fail_msg("%s: outcome %u status %u", name, r.outcome, r.status);
+		assert_string_equal(r.user, "reader");
+		assert_string_equal(r.source, "static");
+		assert_string_equal(r.server, "api");
+		assert_int_equal(r.rule_line, 12);
+		return;
+	}
+	fail_msg("%s: no outcome", name);
+}
+
+static bool
+saw_incident(struct play *w)
+{
+	struct sp_audit_record r;
+	bool seen = false;
+
+	while (pw_record(w, &r))
+		seen = seen || r.kind == SP_AUDIT_INCIDENT;
+	return seen;
 }
 
 #endif

@@ -1,0 +1,119 @@
+/*
+ * What an upstream sends, cut into pieces as the first bytes say.  Whatever it is: a job ends exactly once, with a
+ * body within the limit, and nothing that came after an answer becomes the answer of the next request.
+ */
+#include "egress/pool.h"
+
+#include "vault/secret.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+enum { LIMIT = 4096, JOBS = 2 };
+
+static struct { unsigned ends, dials, answers; uint32_t id; } seen;
+
+static enum sp_status
+on_head(void *ctx, struct sp_pool_job *job, struct sp_out *o)
+{
+	sp_out_str(o, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	return SP_OK;
+}
+
+static void
+on_answer(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
+{
+	if (a->status < 200 || a->status > 599 || a->body.n > LIMIT || (job->no_body && a->body.n != 0))
+		abort();
+	seen.ends++;
+	seen.answers++;
+}
+
+static void
+on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_status st, unsigned status, const char *why)
+{
+	if (fault < SP_POOL_UNREACHABLE || fault >= SP_POOL_FAULTS || why == NULL)
+		abort();
+	seen.ends++;
+}
+
+static bool
+on_dial(void *ctx, uint32_t id)
+{
+	seen.dials++;
+	seen.id = id;
+	return true;
+}
+
+static void
+turn(uv_loop_t *loop)
+{
+	for (int i = 0; i < 3; i++)
+		uv_run(loop, UV_RUN_NOWAIT);
+}
+
+static void
+play(uv_loop_t *loop, struct sp_pool *p, const uint8_t *data, size_t n)
+{
+	struct sp_pool_job jobs[JOBS] = { { .identity = 1, .safe = (data[0] & 1) != 0, .no_body = (data[0] & 2) != 0 },
+	    { .identity = 1 } };
+	size_t piece = 1u + data[1];
+	int sv[2];
+
+	if (sp_pool_submit(p, &jobs[0]) != SP_OK || seen.dials != 1 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) != 0)
+		abort();
+	sp_pool_dialed(p, seen.id, sv[1]);
+	turn(loop);
+	for (size_t at = 2; at < n; at += piece) {
+		if (send(sv[0], data + at, n - at < piece ? n - at : piece, MSG_NOSIGNAL) < 0)
+			break;
+		turn(loop);
+	}
+	/* The rest of the input must not answer this one. */
+	if (seen.answers == 1 && sp_pool_submit(p, &jobs[1]) != SP_OK)
+		abort();
+	turn(loop);
+	if (seen.answers > 1)
+		abort();
+	close(sv[0]);
+	turn(loop);
+	if (seen.dials > 1)
+		sp_pool_dial_failed(p, seen.id, "no more");
+	turn(loop);
+	sp_pool_cancel(p, &jobs[0]);
+	sp_pool_cancel(p, &jobs[1]);
+	if (seen.ends == 0)
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const struct sp_pool_ops ops = { on_head, on_answer, on_failed, on_dial };
+	static bool ready;
+	struct sp_pool_config cfg = { .limit_answer = LIMIT, .ops = &ops };
+	struct sp_pool *p = NULL;
+	struct sp_err e;
+	uv_loop_t loop;
+
+	if (!ready && sp_secret_init(SP_SECRET_REGION, false, NULL, &e) != SP_OK)
+		abort();
+	ready = true;
+	if (n < 3 || n > 16384 || uv_loop_init(&loop) != 0)
+		return 0;
+	cfg.loop = &loop;
+	memset(&seen, 0, sizeof seen);
+	if (sp_pool_new(&cfg, &p, &e) != SP_OK)
+		abort();
+	play(&loop, p, data, n);
+	sp_pool_free(&p);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&loop) != 0)
+		abort();
+	return 0;
+}
