@@ -194,7 +194,7 @@ test_two_secrets(void **state)
 	struct world w;
 	const struct sp_img_head *h = open_world(&w, "auth: {type: static}\nservers:\n  s:\n    openapi: api.json\n"
 	    "    url: http://127.0.0.1:81/x\n    secrets:\n      oauth: vault:o\n"
-	    "      key: {secret: vault:k, as: \"basic api:{}\", host: \"127.0.0.1:81/x/y\", methods: [GET, POST, DELETE]}\n"
+	    "      key: {secret: vault:k, as: \"cookie sid v1-{}\", host: \"127.0.0.1:81/x/y\", methods: [GET, POST, DELETE]}\n"
 	    "rules: [{allow: s, require_scopes: x}]\n");
 	const struct sp_img_server *s = SP_IMG_AT(&w.img, h->servers, server, 0);
 	const struct sp_img_grant *oauth = SP_IMG_AT(&w.img, s->grants, grant, 0), *key = oauth + 1;
@@ -207,8 +207,10 @@ test_two_secrets(void **state)
 	expect(&w, oauth->field, "Authorization");
 	expect(&w, oauth->before, "Bearer ");
 	expect(&w, oauth->path_prefix, "/x");
-	assert_int_equal(key->basic, 1);
-	expect(&w, key->before, "api:");
+	assert_int_equal(key->place, SP_PLACE_COOKIE);
+	expect(&w, key->field, "sid");
+	expect(&w, key->before, "v1-");
+	expect_texts(&w, s->slots, "header authorization | header x-api-key | query token | cookie sid");
 	expect(&w, key->path_prefix, "/x/y");
 	assert_int_equal(key->methods, 1u << SP_GET | 1u << SP_POST | 1u << SP_DELETE);
 	sp_imgb_free(&w.b);

@@ -132,6 +132,10 @@ read_as(struct cfg *c, const struct node *n, struct cfg_secret *s)
 		return;
 	}
 	if (rest.p != NULL && rest.n != 0) {
+		if (s->basic) {
+			ERR(c, n, "`as: basic` takes no template: the value is user:password");
+			return;
+		}
 		if (rest.n > 1000 || !split_template(rest, &s->before, &s->after)) {
 			ERR(c, n, "`as`: a template is plain text with one {} where the value goes");
 			return;
