@@ -54,8 +54,8 @@ dialect_read(struct sp_reader *r)
 		return sp_fail(r->e, SP_E_CONFIG, NULL, "version %.*s is not supported: Swagger 2.0, OpenAPI 3.0 and "
 		    "3.1 are", SP_PRI(swagger.n != 0 ? swagger : open));
 	else
-		return sp_fail(r->e, SP_E_CONFIG, NULL, "neither \"openapi\" nor \"swagger\" says a version: this is no "
-		    "OpenAPI document");
+		return sp_fail(r->e, SP_E_CONFIG, NULL, "neither \"openapi\" nor \"swagger\" says a version: "
+		    "this is no OpenAPI document");
 	r->out->dialect = r->dialect;
 	return SP_OK;
 }
@@ -238,11 +238,14 @@ op_skip(struct sp_reader *r, const struct sp_spec_op *o)
 {
 	struct sp_spec_op *out = &r->out->ops[r->out->nops++];
 
+	*out = *o;
 	sp_out_reset(&r->words);
 	sp_utf8_clean(&r->words, sp_str(r->why), sizeof r->why, false);
-	*out = *o;
 	out->skipped = sp_arena_copy(r->a, sp_out_view(&r->words));
-	return out->skipped.p == NULL ? sp_spec_full(r) : SP_OK;
+	sp_out_reset(&r->words);
+	sp_utf8_clean(&r->words, o->path, SP_SPEC_WORDS, false);	/* it may be the reason */
+	out->path = sp_arena_copy(r->a, sp_out_view(&r->words));
+	return out->skipped.p == NULL || out->path.p == NULL ? sp_spec_full(r) : SP_OK;
 }
 
 static enum sp_status

@@ -76,7 +76,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		for (uint32_t i = 0; i < spec.nops; i++) {
 			const struct sp_spec_op *op = &spec.ops[i];
 
-			assert(op->skipped.n == 0 || sp_utf8_valid(op->skipped));
+			check_text(op->skipped);
+			check_text(op->path);
 			assert(sp_span(op->name, is_name) == op->name.n && (op->name.n != 0 || op->method == 0));
 			for (uint32_t k = 0; k < i && k < 100; k++)
 				assert(op->method == 0 || !sp_eq(spec.ops[k].name, op->name));

@@ -92,7 +92,7 @@ SP_MUST enum sp_status sp_spec_name(struct sp_reader *r, struct sp_names *t, sp_
 void sp_spec_name_clean(struct sp_out *o, sp_slice s, size_t max);
 
 /* spec_schema.c */
-/* Appends the 2020-12 form of a schema object of the document to r->text.  `words`, if not empty, is its description. */
+/* Appends the 2020-12 form of a schema object of the document to r->text; `words`, if any, is its description. */
 SP_MUST enum sp_status sp_spec_schema(struct sp_reader *r, sp_jval *schema, sp_slice words);
 /* Appends ,"$defs":{…} with everything that was referred to since sp_spec_defs_reset(). */
 SP_MUST enum sp_status sp_spec_defs_write(struct sp_reader *r);
@@ -118,9 +118,11 @@ struct sp_params {
 	uint32_t n;
 	sp_jval *body;			/* Swagger 2.0: the body parameter */
 };
-SP_MUST enum sp_status sp_spec_params(struct sp_reader *r, sp_jval *item, sp_jval *op, sp_slice path, struct sp_params *out);
+SP_MUST enum sp_status sp_spec_params(struct sp_reader *r, sp_jval *item, sp_jval *op, sp_slice path,
+    struct sp_params *out);
 /* Gives every parameter an argument name that no other parameter and no member of `members` has. */
-SP_MUST enum sp_status sp_spec_args(struct sp_reader *r, struct sp_params *ps, sp_jval *members, sp_slice body_arg);
+SP_MUST enum sp_status sp_spec_args(struct sp_reader *r, struct sp_params *ps, sp_jval *members,
+    sp_slice body_arg);
 sp_jval *sp_spec_param_schema(const struct sp_reader *r, sp_jval *param);
 
 #endif

@@ -348,6 +348,14 @@ input_read(struct sp_reader *r, const struct sp_params *ps, const struct body *b
 
 /* --- the rest --- */
 
+static bool
+is_printable(struct sp_reader *r, sp_slice s)
+{
+	sp_out_reset(&r->words);
+	sp_utf8_clean(&r->words, s, SP_SPEC_WORDS, false);
+	return sp_eq(sp_out_view(&r->words), s);
+}
+
 static enum sp_status
 tags_read(struct sp_reader *r, sp_jval *tags, struct sp_spec_op *out)
 {
@@ -362,8 +370,9 @@ tags_read(struct sp_reader *r, sp_jval *tags, struct sp_spec_op *out)
 	for (struct sp_jiter it = sp_jeach(tags); sp_jnext(&it);) {
 		sp_slice s = sp_jtext(it.val);
 
-		if (!sp_jis_str(it.val) || s.n == 0 || s.n > 256)
-			return sp_spec_skip(r, "a tag is no text, empty or longer than 256 bytes");
+		if (!sp_jis_str(it.val) || s.n == 0 || s.n > 256 || !is_printable(r, s))
+			return sp_spec_skip(r, "a tag is no text, empty, longer than 256 bytes or has control "
+			    "characters");
 		s = sp_arena_copy(r->a, s);
 		if (s.p == NULL)
 			return sp_spec_full(r);
@@ -430,6 +439,7 @@ sp_spec_op_read(struct sp_reader *r, sp_jval *item, sp_jval *op, struct sp_spec_
 {
 	struct sp_params ps = { .n = 0 };
 	struct body b;
+	sp_slice arg;
 	enum sp_status st;
 
 	if (out->method == SP_TRACE)
@@ -447,7 +457,8 @@ sp_spec_op_read(struct sp_reader *r, sp_jval *item, sp_jval *op, struct sp_spec_
 		st = body_read(r, op, out->method, ps.body, &b);
 	if (st != SP_OK)
 		return st;
-	st = sp_spec_args(r, &ps, SP_JGET(b.flat, "properties"), b.kind == SP_BODY_ARG ? SP_LIT("body") : SP_LIT(""));
+	arg = b.kind == SP_BODY_ARG ? SP_LIT("body") : SP_LIT("");
+	st = sp_spec_args(r, &ps, SP_JGET(b.flat, "properties"), arg);
 	if (st == SP_OK)
 		st = input_read(r, &ps, &b, &out->schema);
 	if (st == SP_OK)
@@ -457,7 +468,7 @@ sp_spec_op_read(struct sp_reader *r, sp_jval *item, sp_jval *op, struct sp_spec_
 	out->params = ps.p;
 	out->nparams = ps.n;
 	out->body = b.kind;
-	out->body_arg = b.kind == SP_BODY_ARG ? SP_LIT("body") : SP_LIT("");
+	out->body_arg = arg;
 	out->body_required = b.required;
 	out->media = sp_arena_copy(r->a, b.media);
 	return out->media.p == NULL ? sp_spec_full(r) : SP_OK;

@@ -117,7 +117,8 @@ style_old(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
 	p->explode = sp_eq(format, SP_LIT("multi"));
 	if (format.n == 0 || sp_eq(format, SP_LIT("csv")) || (p->explode && p->in == SP_IN_QUERY))
 		return SP_OK;
-	return sp_spec_skip(r, "parameter %.*s: collectionFormat %.*s is not supported", SP_PRI(p->wire), SP_PRI(format));
+	return sp_spec_skip(r, "parameter %.*s: collectionFormat %.*s is not supported", SP_PRI(p->wire),
+	    SP_PRI(format));
 }
 
 static enum sp_status

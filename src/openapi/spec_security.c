@@ -58,7 +58,8 @@ sp_spec_schemes(struct sp_reader *r)
 	size_t n = yyjson_obj_size(all);
 
 	if (n > SP_SPEC_SCHEMES)
-		return sp_fail(r->e, SP_E_CONFIG, NULL, "%zu security schemes, at most %d are read", n, SP_SPEC_SCHEMES);
+		return sp_fail(r->e, SP_E_CONFIG, NULL, "%zu security schemes, at most %d are read", n,
+		    SP_SPEC_SCHEMES);
 	s = sp_arena_get(r->a, n * sizeof *s);
 	if (s == NULL)
 		return sp_spec_full(r);

@@ -161,6 +161,7 @@ static const struct row {
 	    "input cannot be checked" },
 	{ "schema that is text", V30, "get", "'parameters':[" P("path", "id", ",'schema':'string'") "]", NULL, "neither an object" },
 	{ "tags that are no list", V30, "get", "'tags':'a','parameters':[" ID "]", NULL, "tags" },
+	{ "tag with a control character", V30, "get", "'tags':['a\\u202eb'],'parameters':[" ID "]", NULL, "control" },
 	{ "tag that is no text", V30, "get", "'tags':[1],'parameters':[" ID "]", NULL, "a tag is no text" },
 };
 

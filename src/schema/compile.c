@@ -476,7 +476,8 @@ sp_compile_node(struct sp_compile *c, sp_jval *v, uint32_t resource, struct sp_n
 	*n = (struct sp_node){ .at = v, .resource = resource, .never = sp_jis_bool(v) && !sp_jtrue(v) };
 	st = sp_compile_ids(c, n);
 	for (struct sp_jiter it = sp_jeach(v); st == SP_OK && sp_jnext(&it);) {
-		const struct keyword *k = bsearch(&it.key, keywords, SP_COUNT(keywords), sizeof keywords[0], keyword_cmp);
+		const struct keyword *k = bsearch(&it.key, keywords, SP_COUNT(keywords), sizeof keywords[0],
+		    keyword_cmp);
 
 		if (k != NULL)
 			st = keyword_read(c, n, k, it.val);

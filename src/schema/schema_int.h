@@ -9,7 +9,7 @@
 enum {
 	SP_SCHEMA_TEXT = 8 << 20,	/* bytes of a schema */
 	SP_SCHEMA_DEPTH = 128,		/* levels of its JSON */
-	SP_SCHEMA_NEST = 1024,		/* schemas inside each other while checking: what a loop of references runs into */
+	SP_SCHEMA_NEST = 1024,		/* schemas inside each other while checking: where loops of references end */
 	SP_SCHEMA_STEPS = 1000000
 };
 
