@@ -47,7 +47,7 @@ print_findings(struct sp_findings *f)
 }
 
 enum sp_status
-sp_checked_open(const char *path, struct sp_imgb *b, struct sp_image *img)
+sp_checked_open(const char *path, bool warnings, struct sp_imgb *b, struct sp_image *img)
 {
 	const struct sp_jail jail = {
 		.role = SP_LOADER, .isolation = SP_ISOLATION_AVAILABLE, .state_dir = -1, .read_paths = true,
@@ -63,7 +63,8 @@ sp_checked_open(const char *path, struct sp_imgb *b, struct sp_image *img)
 	}
 	sp_findings_init(&found, sp_str(path));
 	st = sp_config_load(sp_str(path), &opts, &found, b);
-	print_findings(&found);
+	if (warnings || st != SP_OK)
+		print_findings(&found);
 	sp_findings_free(&found);
 	if (st != SP_OK)
 		return st;

@@ -6,9 +6,10 @@
 
 #define SP_CONFIG_DEFAULT "sallyport.yaml"
 
-/* Enters the jail, reads, prints the findings on standard error.  From here on this process opens nothing but files
+/* Enters the jail, reads, prints the findings on standard error (`warnings`: also when
+ * there is no error).  From here on this process opens nothing but files
  * for reading.  Not SP_OK: an error was printed.  On success `b` owns the memory of `img` (sp_imgb_free). */
-SP_MUST enum sp_status sp_checked_open(const char *path, struct sp_imgb *b, struct sp_image *img);
+SP_MUST enum sp_status sp_checked_open(const char *path, bool warnings, struct sp_imgb *b, struct sp_image *img);
 /* All of it to a descriptor; false: it could not be written. */
 SP_MUST bool sp_checked_print(int fd, const struct sp_out *o);
 /* A message of a command to standard error. */

@@ -56,7 +56,7 @@ cmd_check(int argc, char **argv)
 		good = sp_checked_print(opt.help ? STDOUT_FILENO : STDERR_FILENO, &o);
 		return opt.help && good ? 0 : 2;
 	}
-	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, &b, &img) != SP_OK)
+	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, true, &b, &img) != SP_OK)
 		return 1;
 	sp_out_heap(&o, 64 << 20);
 	if (opt.full)

@@ -322,7 +322,7 @@ cmd_why(int argc, char **argv)
 		o = (struct sp_out){ .p = (char *)(uintptr_t)help, .n = sizeof help - 1 };
 		return sp_checked_print(opt.help ? STDOUT_FILENO : STDERR_FILENO, &o) && opt.help ? 0 : 2;
 	}
-	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, &b, &img) != SP_OK)
+	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, false, &b, &img) != SP_OK)
 		return 1;
 	sp_out_heap(&o, 1 << 20);
 	status = explain(&img, &opt, &o);
