@@ -241,6 +241,8 @@ sp_pool_dialer(struct sp_pool *p)
 void
 sp_pool_dialed(struct sp_pool *p, uint32_t id, int fd)
 {
+	enum sp_status st;
+
 	if (!forget_dial(p, id) || p->n == SP_POOL_CONNS) {
 		close(fd);
 		return;
@@ -248,11 +250,12 @@ sp_pool_dialed(struct sp_pool *p, uint32_t id, int fd)
 	watch_time(p);
 	if (p->cfg.tls != NULL)
 		p->shaking++;
-	if (sp_upconn_new(p, fd) == SP_OK)
+	st = sp_upconn_new(p, fd);
+	if (st == SP_OK)
 		return;
 	if (p->cfg.tls != NULL)
 		p->shaking--;
-	fail_first(p, "the connection cannot be set up");
+	fail_first(p, st == SP_E_UPSTREAM ? "the trust store cannot be read" : "the connection cannot be set up");
 }
 
 void

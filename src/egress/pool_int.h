@@ -52,7 +52,8 @@ struct sp_pool {
 };
 
 /* upconn.c */
-SP_MUST enum sp_status sp_upconn_new(struct sp_pool *p, int fd);	/* takes over fd */
+/* Takes over fd.  SP_E_UPSTREAM: no trust store; SP_E_SYSTEM. */
+SP_MUST enum sp_status sp_upconn_new(struct sp_pool *p, int fd);
 void sp_upconn_close(struct sp_upconn *c);
 /* Is it silent and open?  False: it must be closed. */
 SP_MUST bool sp_upconn_silent(struct sp_upconn *c);

@@ -144,6 +144,7 @@ sp_upconn_new(struct sp_pool *p, int fd)
 {
 	struct sp_upconn *c = calloc(1, sizeof *c);
 	struct sp_err e = { 0 };
+	enum sp_status st;
 
 	if (c == NULL || uv_poll_init(p->cfg.loop, &c->poll, fd) != 0) {
 		free(c);
@@ -164,9 +165,10 @@ sp_upconn_new(struct sp_pool *p, int fd)
 		return SP_OK;
 	}
 	enter(c, SP_UP_SHAKE);
-	if (sp_tls_new(p->cfg.tls, fd, p->cfg.host, p->cfg.literal, &c->tls, &e) != SP_OK) {
+	st = sp_tls_new(p->cfg.tls, fd, p->cfg.host, p->cfg.literal, &c->tls, &e);
+	if (st != SP_OK) {
 		sp_upconn_close(c);
-		return SP_E_SYSTEM;
+		return st;
 	}
 	shake(c);
 	return SP_OK;
