@@ -13,7 +13,7 @@ struct sp_principal {
 	const uint64_t *scopes;		/* bits over the image's scopes: the token's, the given ones, all they imply */
 	const uint64_t *tags;		/* bits over the image's tags */
 	uint32_t scope_words, tag_words;
-	int64_t	 expires_s;		/* Unix time; INT64_MAX: never */
+	int64_t	 expires_s;		/* Unix time from which the token is refused (a JWT's exp and the leeway); INT64_MAX: never */
 	uint64_t key;			/* keyed hash of source and user: the slot for rate limits */
 	uint8_t	 fingerprint[8];	/* first bytes of SHA-256 of the token, for logs */
 };

@@ -25,7 +25,8 @@ void sp_verifier_free(struct sp_verifier **v);
  * `epoch`: the shared revocation epoch; a cached entry from another epoch is verified anew. */
 SP_MUST enum sp_status sp_verify(struct sp_verifier *v, sp_slice token, int64_t now_s, uint64_t epoch,
     struct sp_principal **who, struct sp_err *e);
-/* The principal of a request without credential, or NULL when the file has no `anonymous` source. */
+/* The principal of a request without credential, or NULL when the file has no `anonymous` source.  It lives as long as the
+ * verifier; hold and drop do nothing to it. */
 struct sp_principal *sp_verifier_anonymous(struct sp_verifier *v);
 /* A principal as `why --as SOURCE/USER --scopes --tags` describes it. */
 SP_MUST enum sp_status sp_principal_make(const struct sp_image *img, uint32_t source, sp_slice user,

@@ -2,7 +2,6 @@
 #include "base/check.h"
 #include "crypto/testsign.h"
 #include "oauth/verifier.h"
-#include "policy/decide.h"
 
 #include <stdio.h>
 #include <stdlib.h>
