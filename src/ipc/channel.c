@@ -452,7 +452,7 @@ flush_stream(struct sp_chan *ch)
 		ch->out.n -= ch->out_from;
 		memmove(ch->out.p, ch->out.p + ch->out_from, ch->out.n);
 		if (ch->wipe)
-			explicit_bzero(ch->out.p + ch->out.n, ch->out.cap - ch->out.n);
+			explicit_bzero(ch->out.p + ch->out.n, ch->out_from);
 		ch->out_from = 0;
 	}
 }

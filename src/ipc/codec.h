@@ -37,7 +37,7 @@ SP_MUST bool sp_msg_admit(enum sp_role from, enum sp_role to, unsigned type, siz
 enum { SP_CREDIT = 262144, SP_DATA_MAX = 65536, SP_INLINE_MAX = 49152 };
 
 struct sp_m_boot { uint32_t role, index, generation, incarnation, nlisten, log_level, isolation, peers; uint64_t seed[2]; };
-struct sp_m_peer { uint32_t role, index, generation, incarnation; };		/* also GONE and RING */
+struct sp_m_peer { uint32_t role, index, generation, incarnation; };		/* also GONE, RING and RELINK */
 struct sp_m_drain { uint32_t ms; };
 struct sp_m_gen { uint32_t generation; };					/* also UNLOCK{kind}, CONTROL{uid} */
 struct sp_m_text { sp_slice text; };						/* SECRET_FD, SECRET_ENV: the reference; KEEPER_UP; DIALED: address */

@@ -29,7 +29,7 @@ struct life {
 static bool
 has_ring(enum sp_role r)
 {
-	return r == SP_FRONT || r == SP_MANAGE || r == SP_EGRESS;
+	return r == SP_FRONT || r == SP_EGRESS;
 }
 
 static void
@@ -275,4 +275,19 @@ void
 sp_role_exit(struct sp_boot *b)
 {
 	uv_stop(b->loop);
+}
+
+void
+sp_role_relink(struct sp_boot *b, enum sp_role role, uint32_t index)
+{
+	const struct sp_m_peer m = { (uint32_t)role, index, b->generation, 0 };
+	char buf[16];
+	struct sp_out o;
+
+	if (b->super == NULL)
+		return;
+	sp_out_init(&o, buf, sizeof buf);
+	sp_enc_peer(&o, &m);
+	if (sp_chan_send(b->super, SP_M_RELINK, sp_out_view(&o), NULL, 0) != SP_OK)
+		sp_log(SP_WARN, "role.relink_unsaid", SP_C("peer", sp_role_name(role)), SP_U("index", index));
 }

@@ -18,7 +18,7 @@ struct sp_boot {
 	uv_loop_t *loop;
 	struct sp_chan *super;
 	struct sp_image img;		/* keeper: of the first generation; later ones by GENERATION */
-	struct sp_ring *ring;		/* front, egress, manage; else NULL */
+	struct sp_ring *ring;		/* front, egress; else NULL */
 	struct sp_page *page;
 	struct sp_slots *slots;		/* front only */
 	int listeners[32];
@@ -41,7 +41,7 @@ struct sp_role_def {
 	bool (*message)(void *ctx, unsigned type, sp_slice body, const int *fds, unsigned nfds);
 };
 
-/* The descriptors of BOOT, in this order: image, page, ring (front, manage, egress), slots (front), state folder (keeper),
+/* The descriptors of BOOT, in this order: image, page, ring (front, egress), slots (front), state folder (keeper),
  * listeners.  At most SP_BOOT_LISTENERS of the last.
  * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
 enum { SP_BOOT_LISTENERS = 28 };
@@ -49,6 +49,10 @@ enum { SP_BOOT_LISTENERS = 28 };
 int sp_role_main(const struct sp_role_def *def);
 /* Leaves the loop; the process ends with 0.  What channels have not written yet is lost. */
 void sp_role_exit(struct sp_boot *b);
+
+/* The channel to a peer has ended, by whatever cause.  If the peer still lives super makes a new one, a second later:
+ * an offence ends a channel, not the service.  For a peer that has died it does nothing. */
+void sp_role_relink(struct sp_boot *b, enum sp_role role, uint32_t index);
 
 /* The user ids of roles when we are started as root: this number plus enum sp_role. */
 enum { SP_UID_BASE = 64100 };
