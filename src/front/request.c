@@ -46,7 +46,7 @@ verify(struct sp_conn *c, struct sp_req *q)
 	if (st == SP_E_UNAVAILABLE)
 		sp_answer_status(c, st, nothing);
 	else
-		sp_reply_challenge(c, st == SP_E_SCOPE ? SP_E_SCOPE : SP_E_BAD_TOKEN, nothing);
+		sp_reply_challenge(c, st == SP_E_SCOPE ? st : SP_E_BAD_TOKEN, st == SP_E_SCOPE ? sp_str(e.pub) : nothing);
 	return st;
 }
 

@@ -75,7 +75,8 @@ grow(struct sp_statics *t)
 }
 
 enum sp_status
-sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal *who, const char *why)
+sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal *who,
+    const struct sp_err *why)
 {
 	struct sp_static *s, **at;
 
@@ -86,7 +87,10 @@ sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal
 		return SP_E_FULL;
 	}
 	memcpy(s->hash, hash, 32);
-	snprintf(s->why, sizeof s->why, "%s", why);
+	s->status = why->code == SP_OK ? SP_E_BAD_TOKEN : why->code;
+	_Static_assert(sizeof s->pub == sizeof why->pub, "one text");
+	memcpy(s->pub, why->pub, sizeof s->pub);
+	snprintf(s->why, sizeof s->why, "%s", why->log);
 	s->who = who;
 	at = place(t, hash);
 	s->next = *at;

@@ -11,6 +11,8 @@ struct sp_static {
 	struct sp_static    *next;
 	uint8_t		     hash[32];
 	struct sp_principal *who;	/* NULL: refused */
+	enum sp_status	     status;		/* of the refusal */
+	char		     pub[160];		/* SP_E_SCOPE: the scopes the source wants */
 	char		     why[SP_STATIC_WHY];
 };
 
@@ -21,7 +23,7 @@ struct sp_statics {
 
 /* Takes over `who`, also when it fails.  SP_E_FULL: too many, or no memory. */
 SP_MUST enum sp_status sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal *who,
-    const char *why);
+    const struct sp_err *why);
 void sp_statics_del(struct sp_statics *t, const uint8_t hash[32]);
 const struct sp_static *sp_statics_find(const struct sp_statics *t, const uint8_t hash[32]);
 void sp_statics_free(struct sp_statics *t);

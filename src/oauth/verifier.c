@@ -197,7 +197,7 @@ verify_jwt(struct sp_verifier *v, sp_slice token, int64_t now_s, const uint8_t h
     struct sp_err *e)
 {
 	sp_slice iss = sp_jws_peek_iss(&v->scratch, token);
-	enum sp_status st = SP_E_BAD_TOKEN;
+	enum sp_status st, worst = SP_E_BAD_TOKEN;
 	struct sp_err why;
 	bool served = false;
 
@@ -211,18 +211,21 @@ verify_jwt(struct sp_verifier *v, sp_slice token, int64_t now_s, const uint8_t h
 		st = ask(v, i, token, now_s, hash, who, &why);
 		if (st == SP_OK)
 			return SP_OK;
-		/* The reason of the first source is the one an operator looks for. */
-		if (!served && e != NULL) {
+		/* The reason of the first source is the one an operator looks for, but a good token that lacks a scope
+		 * says more than a bad one. */
+		if ((!served || (st == SP_E_SCOPE && worst != SP_E_SCOPE)) && e != NULL) {
 			sp_err_context(&why, "source %.*s", SP_PRI(sp_img_str(v->img, s->name)));
 			*e = why;
 		}
 		served = true;
-		if (st != SP_E_BAD_TOKEN)
+		if (st == SP_E_SCOPE)
+			worst = st;
+		else if (st != SP_E_BAD_TOKEN)
 			return st;
 	}
 	if (!served)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "no source has the issuer %.*s", SP_PRI(iss));
-	return SP_E_BAD_TOKEN;
+	return worst;
 }
 
 static enum sp_status
@@ -237,7 +240,7 @@ verify_static(struct sp_verifier *v, const uint8_t hash[32], int64_t now_s, stru
 	if (s == NULL)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "unknown or revoked static token");
 	if (s->who == NULL)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "static token: %s", s->why);
+		return sp_fail(e, s->status, s->status == SP_E_SCOPE ? s->pub : NULL, "static token: %s", s->why);
 	if (s->who->expires_s <= now_s)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "static token %.*s expired %lld s ago", SP_PRI(s->who->user),
 		    (long long)(now_s - s->who->expires_s));
@@ -297,7 +300,7 @@ sp_verifier_put(struct sp_verifier *v, const struct sp_static_token *t)
 		if (p == NULL)
 			return SP_E_FULL;
 	}
-	return sp_statics_put(&v->statics, t->hash, p, why.log);
+	return sp_statics_put(&v->statics, t->hash, p, &why);
 }
 
 void

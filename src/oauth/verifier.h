@@ -21,7 +21,8 @@ SP_MUST enum sp_status sp_verifier_new(const struct sp_image *img, uint32_t cach
 void sp_verifier_free(struct sp_verifier **v);
 
 /* SP_OK: *who is held for the caller (sp_principal_drop).  SP_E_BAD_TOKEN: any refusal; e->log has the reason,
- * e->pub is always the same text.  SP_E_UNAVAILABLE: nobody accepted and a source that serves it could not answer.
+ * e->pub is always the same text.  SP_E_SCOPE: a good token that lacks a scope its source requires of all its callers;
+ * e->pub has all of these, space-separated.  SP_E_UNAVAILABLE: nobody accepted and a source that serves it could not answer.
  * `epoch`: the shared revocation epoch; a cached entry from another epoch is verified anew. */
 SP_MUST enum sp_status sp_verify(struct sp_verifier *v, sp_slice token, int64_t now_s, uint64_t epoch,
     struct sp_principal **who, struct sp_err *e);

@@ -232,6 +232,27 @@ imply(struct sp_who *w)
 			join(w->img, w->scopes, SP_IMG_AT(w->img, w->img->head->scopes, scope, i)->closure);
 }
 
+/* A good token that lacks a scope of its source: the caller may ask for more, so pub names all the source wants. */
+static enum sp_status
+short_of(const struct sp_who *w, uint32_t miss, struct sp_err *e)
+{
+	const struct sp_image *img = w->img;
+	char all[sizeof e->pub];
+	struct sp_out o;
+
+	sp_out_init(&o, all, sizeof all - 1);
+	for (uint32_t i = 0; i < img->head->scopes.n; i++) {
+		if (!sp_bit(sp_img_words(img, w->src->require_scopes), w->src->require_scopes.n, i))
+			continue;
+		if (o.n != 0)
+			sp_out_byte(&o, ' ');
+		sp_out_slice(&o, sp_img_str(img, SP_IMG_AT(img, img->head->scopes, scope, i)->name));
+	}
+	all[o.full ? 0 : o.n] = '\0';
+	return sp_fail(e, SP_E_SCOPE, all, "the source requires scope %.*s",
+	    SP_PRI(sp_img_str(img, SP_IMG_AT(img, img->head->scopes, scope, miss)->name)));
+}
+
 enum sp_status
 sp_who_settle(struct sp_who *w, struct sp_err *e)
 {
@@ -244,17 +265,17 @@ sp_who_settle(struct sp_who *w, struct sp_err *e)
 	imply(w);
 	if (!is_admitted(w))
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "user %.*s is none of the source's `users`", SP_PRI(w->user));
-	miss = lacking(img, w->scopes, w->src->require_scopes);
-	if (miss < img->head->scopes.n)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "the source requires scope %.*s",
-		    SP_PRI(sp_img_str(img, SP_IMG_AT(img, img->head->scopes, scope, miss)->name)));
-	if (miss != UINT32_MAX)
-		return bad(e, "the source requires a scope that does not exist");
+	/* The tag first: who lacks it learns of no scope. */
 	miss = lacking(img, w->tags, w->src->require_tags);
 	if (miss < img->head->tags.n)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "the source requires tag %.*s",
 		    SP_PRI(sp_img_text(img, img->head->tags, miss)));
 	if (miss != UINT32_MAX)
 		return bad(e, "the source requires a tag that does not exist");
+	miss = lacking(img, w->scopes, w->src->require_scopes);
+	if (miss < img->head->scopes.n)
+		return short_of(w, miss, e);
+	if (miss != UINT32_MAX)
+		return bad(e, "the source requires a scope that does not exist");
 	return SP_OK;
 }
