@@ -90,7 +90,7 @@ sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal
 	s->status = why->code == SP_OK ? SP_E_BAD_TOKEN : why->code;
 	_Static_assert(sizeof s->pub == sizeof why->pub, "one text");
 	memcpy(s->pub, why->pub, sizeof s->pub);
-	snprintf(s->why, sizeof s->why, "%s", why->log);
+	snprintf(s->why, sizeof s->why, "%.*s", (int)sizeof s->why - 1, why->log);
 	s->who = who;
 	at = place(t, hash);
 	s->next = *at;
