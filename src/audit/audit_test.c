@@ -277,7 +277,7 @@ test_q11_tamper(void **state)
 	b = line_of(&text[1], 6);
 
 	sp_out_slice(&bad, all);
-	at = memmem(bad.p + (b.p - all.p), bad.n, "createZone", 10);
+	at = memmem(bad.p + (b.p - all.p), bad.n - (size_t)(b.p - all.p), "createZone", 10);
 	at[0] = 'C';
 	save(v, 2, sp_out_view(&bad));
 	expect(v, "Q11 a text changed", 2, 6, "was changed");

@@ -33,7 +33,8 @@ keep_rest(struct sp_conn *c, const struct iovec *iov, int n, size_t skip)
 		size_t cut = skip < iov[i].iov_len ? skip : iov[i].iov_len;
 
 		skip -= cut;
-		sp_out_add(&c->out, (char *)iov[i].iov_base + cut, iov[i].iov_len - cut);
+		if (cut < iov[i].iov_len)
+			sp_out_add(&c->out, (char *)iov[i].iov_base + cut, iov[i].iov_len - cut);
 	}
 }
 

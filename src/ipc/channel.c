@@ -213,12 +213,13 @@ make_room(struct sp_chan *ch, size_t need)
 static size_t
 frame_size(const struct sp_chan *ch)
 {
-	struct sp_rd r = { { ch->in + ch->in_from, ch->in_to - ch->in_from }, false };
+	struct sp_rd r = { .bad = false };
 	uint32_t len;
 	unsigned type;
 
-	if (r.in.n < HEAD)
+	if (ch->in_to - ch->in_from < HEAD)
 		return HEAD;
+	r.in = sp_mem(ch->in + ch->in_from, ch->in_to - ch->in_from);
 	len = (uint32_t)sp_rd_be(&r, 4);
 	type = (unsigned)sp_rd_be(&r, 1);
 	if (!sp_msg_admit(ch->peer, ch->me, type, len, 0))
