@@ -5,6 +5,7 @@
 #ifndef SP_CLI_CMD_H
 #define SP_CLI_CMD_H
 
+int cmd_quickstart(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_why(int argc, char **argv);

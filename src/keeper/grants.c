@@ -49,6 +49,8 @@ read_ref(struct sp_keeper *k, sp_slice ref, int fd, struct sp_err *e)
 		st = sp_state_fit(fd, what, &size, e);
 	if (st != SP_OK)
 		return st;
+	/* The descriptor may have been read by a keeper before us. */
+	(void)lseek(fd, 0, SEEK_SET);
 	st = sp_secret_fill(k->value, fd);
 	if (st != SP_OK)
 		return sp_fail(e, st, NULL, st == SP_E_TOO_BIG ? "%s has more than 16 kB" : "%s cannot be read", what);

@@ -125,6 +125,7 @@ on_unlock(struct sp_keeper *k, sp_slice body, int fd)
 	if (k->useless || !k->locked)
 		return true;
 	material = sp_secret_new(SP_MATERIAL_MAX);
+	(void)lseek(fd, 0, SEEK_SET);
 	if (material == NULL || (st = sp_secret_fill(material, fd)) != SP_OK)
 		st = sp_fail(&e, SP_E_CONFIG, NULL, "what should open the vault cannot be read, or has more than 1 kB");
 	else if (sp_secret_len(material) == 0)

@@ -1,0 +1,253 @@
+/* sallyport doctor: what the kernel, the state folder and the programs are like, each with its remedy. */
+#include "cli/cmd.h"
+#include "cli/place.h"
+
+#include "audit/files.h"
+#include "os/state.h"
+#include "vault/statefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: sallyport doctor\n"
+    "\n"
+    "Checks what the gateway needs: the kernel's layers of isolation, locked memory, the role programs, the state folder,\n"
+    "vault, tokens and audit log.  Each finding has its remedy; exit status 1 when something is missing.  Changes nothing.\n"
+    "\n"
+    SP_WHERE_HELP
+    "\n"
+    "example:\n"
+    "  sallyport doctor -c sallyport.yaml\n";
+
+/* One line; `remedy` NULL: it is well. */
+static unsigned
+say(const char *what, const char *found, const char *remedy)
+{
+	printf("%-4s  %-16s %s\n", remedy == NULL ? "ok" : "FAIL", what, found);
+	if (remedy != NULL)
+		printf("      %-16s -> %s\n", "", remedy);
+	return remedy != NULL;
+}
+
+static unsigned
+note(const char *what, const char *found)
+{
+	printf("%-4s  %-16s %s\n", "-", what, found);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the kernel */
+
+static unsigned
+kernel_landlock(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+	char text[64];
+
+	if (abi < 1)
+		return say("Landlock", strerror(errno), "Boot Linux 5.13 or later with lsm=landlock,… or write `isolation: available`");
+	snprintf(text, sizeof text, "version %ld", abi);
+	return say("Landlock", text, NULL);
+}
+
+static bool
+in_child(bool (*works)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(works() ? 0 : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool
+namespaces_work(void)
+{
+	int flags = CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
+
+	return unshare(geteuid() == 0 ? flags : flags | CLONE_NEWUSER) == 0;
+}
+
+static bool
+seccomp_works(void)
+{
+	uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+static bool
+memory_locks(void)
+{
+	enum { WANT = 524288 };
+	void *p = mmap(NULL, WANT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && mlock(p, WANT) == 0;
+}
+
+static unsigned
+kernel(void)
+{
+	struct utsname u;
+	unsigned bad = 0;
+
+	if (uname(&u) == 0)
+		bad += note("kernel", u.release);
+	bad += kernel_landlock();
+	bad += in_child(seccomp_works) ? say("seccomp", "filters", NULL) :
+	    say("seccomp", "no filters", "Use a kernel with CONFIG_SECCOMP_FILTER, or write `isolation: available`");
+	bad += in_child(namespaces_work) ? say("namespaces", "ipc, uts, net", NULL) :
+	    say("namespaces", "refused", "Allow them (user.max_user_namespaces, AppArmor, the container's profile), or write "
+	    "`isolation: landlock`");
+	bad += in_child(memory_locks) ? say("locked memory", "512 kB", NULL) :
+	    say("locked memory", "less than 512 kB", "Raise it (`ulimit -l`, LimitMEMLOCK=), or write `isolation: available`");
+	return bad;
+}
+
+static unsigned
+programs(void)
+{
+	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper" };
+	char path[512], missing[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < SP_COUNT(roles); i++) {
+		snprintf(path, sizeof path, SP_LIBEXEC "/sallyport-%s", roles[i]);
+		if (access(path, X_OK) != 0 && n < sizeof missing - 16)
+			n += (size_t)snprintf(missing + n, sizeof missing - n, " %s", roles[i]);
+	}
+	if (n == 0)
+		return say("role programs", SP_LIBEXEC, NULL);
+	snprintf(path, sizeof path, "not in " SP_LIBEXEC ":%s", missing);
+	return note("role programs", path);
+}
+
+/* ---------------------------------------------------------------- the state */
+
+static enum sp_status
+open_vault(struct sp_place_state *p, struct sp_err *e)
+{
+	SP_AUTO(sp_secret_free) struct sp_secret *material = sp_secret_new(SP_MATERIAL_MAX);
+	enum sp_status st;
+
+	if (material == NULL)
+		return sp_fail(e, SP_E_FULL, NULL, "no memory");
+	st = sp_place_material(p, p->unlock, false, material, e);
+	return st == SP_OK ? sp_vault_open(p->dir, material, &p->admin.vault, e) : st;
+}
+
+static unsigned
+vault_here(struct sp_place_state *p)
+{
+	struct sp_err e = { 0 };
+	char text[64];
+
+	if (faccessat(p->dir, SP_VAULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return note("vault", "none; `sallyport vault init` makes one");
+	if (sp_eq(sp_str(p->unlock), SP_LIT("passphrase")) && !isatty(STDIN_FILENO))
+		return note("vault", "opens with a passphrase; not tried without a terminal");
+	if (open_vault(p, &e) != SP_OK)
+		return say("vault", "does not open", e.log);
+	snprintf(text, sizeof text, "opens, %u records", sp_vault_count(p->admin.vault));
+	if (sp_vault_half_rekeyed(p->admin.vault))
+		return say("vault", "opens, but a change of its key was broken off", "Run `sallyport vault rekey` again: until then "
+		    "the old key opens it too");
+	return say("vault", text, NULL);
+}
+
+static unsigned
+audit_here(struct sp_place_state *p)
+{
+	struct sp_audit_report r;
+	struct sp_err e = { 0 };
+	enum sp_status st;
+	char text[96];
+	int dir = openat(p->dir, SP_STATE_AUDIT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return note("audit log", "none yet");
+	st = sp_audit_verify(dir, NULL, &r, &e);
+	close(dir);
+	if (st != SP_OK) {
+		snprintf(text, sizeof text, "does not verify from file %u, line %llu on", r.bad_file,
+		    (unsigned long long)r.bad_line);
+		return say("audit log", text, e.log);
+	}
+	snprintf(text, sizeof text, "%llu lines verified", (unsigned long long)r.lines);
+	return say("audit log", text, NULL);
+}
+
+static unsigned
+state_here(struct sp_place_state *p)
+{
+	struct sp_err e = { 0 };
+	enum sp_status st = sp_state_lock(p->dir, &p->lock, NULL, &e);
+
+	if (st == SP_E_UNAVAILABLE)
+		return sp_place_connect(p) ? say("gateway", "runs, and answers on control.sock", NULL) :
+		    say("gateway", e.log, "It does not answer on control.sock: is it just starting?  Its log says more");
+	if (st != SP_OK)
+		return say("lock", e.log, "Make the state folder ours and writable");
+	if (fchdir(p->dir) != 0)
+		return say("state folder", strerror(errno), "Make it accessible");
+	(void)note("gateway", "does not run");
+	if (faccessat(p->dir, SP_STORE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return note("tokens", "none yet") + vault_here(p);
+	if (sp_place_local(p, false, &e) != SP_OK)
+		return say("tokens", "store.db does not open", e.log);
+	return say("tokens", "store.db opens", NULL) + vault_here(p);
+}
+
+static unsigned
+state(struct sp_place_state *p)
+{
+	struct sp_err e = { 0 };
+	enum sp_status st = sp_place_reach(p, SP_REACH_READ, &e);
+	unsigned bad;
+
+	if (st == SP_E_NOT_FOUND) {
+		(void)note("state folder", p->path);
+		return note("state", "not there yet; the first command that needs it makes it");
+	}
+	if (st != SP_OK)
+		return say("state folder", p->path, e.log);
+	(void)say("state folder", p->path, NULL);
+	bad = state_here(p);
+	return bad + audit_here(p);
+}
+
+int
+cmd_doctor(int argc, char **argv)
+{
+	struct sp_where where = { 0 };
+	bool wants_help = false;
+	const struct sp_opt opts[] = { SP_WHERE_OPTS(where), { "help", 'h', SP_OPT_FLAG, &wants_help, 0 } };
+	struct sp_place_state p;
+	const char *word;
+	unsigned bad;
+	size_t n;
+
+	if (!sp_opts_read("doctor", argc, argv, opts, SP_COUNT(opts), &word, 1, &n))
+		return 2;
+	if (wants_help || n != 0) {
+		fputs(help, wants_help ? stdout : stderr);
+		return wants_help ? 0 : 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	bad = kernel() + programs();
+	if (sp_place_open(&p, "doctor", &where, SP_REACH_NOTHING) != SP_OK)
+		return 1;
+	bad += state(&p);
+	sp_place_close(&p);
+	return bad == 0 ? 0 : 1;
+}
