@@ -185,8 +185,7 @@ sp_gen_failed(struct sp_gen *g, const char *why)
 	sp_log(SP_ERROR, "reload.failed", SP_U("generation", g->number), SP_C("why", why),
 	    SP_U("stays", live->number));
 	kill_all(g);
-	sp_listen_unwant(s, &live->img);
-	sp_listen_prune(s);
+	sp_listen_prune(s, &live->img);
 	sp_notify(s, "READY=1");
 }
 
@@ -221,8 +220,7 @@ take_over(struct sp_gen *g)
 	    SP_U("servers", g->img.head->servers.n), SP_U("tools", g->img.head->tools.n));
 	/* Whatever was remembered under the old rules is void. */
 	atomic_fetch_add(&s->page->epoch, 1);
-	sp_listen_unwant(s, &g->img);
-	sp_listen_prune(s);
+	sp_listen_prune(s, &g->img);
 	for (struct sp_gen *old = g->next; old != NULL; old = next) {
 		next = old->next;
 		if (old->state != SP_GEN_LEAVING)

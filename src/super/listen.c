@@ -53,7 +53,6 @@ add(struct sp_super *s, int fd, const char *name, bool inherited, struct sp_err 
 	}
 	l->fd = fd;
 	l->inherited = inherited;
-	l->wanted = true;
 	(void)snprintf(l->name, sizeof l->name, "%s", name);
 	while (*end != NULL)
 		end = &(*end)->next;
@@ -225,28 +224,27 @@ sp_listen_open(struct sp_super *s, const struct sp_image *img, struct sp_err *e)
 	return st;
 }
 
-void
-sp_listen_unwant(struct sp_super *s, const struct sp_image *live)
+/* Is it for the fronts of this image?  What the service manager gave is for all. */
+static bool
+is_named(const struct sp_image *img, const struct sp_listener *l)
 {
 	struct sp_err e = { 0 };
-	struct sp_listener *l;
 	struct address a;
 
-	for (l = s->listeners; l != NULL; l = l->next)
-		l->wanted = l->inherited;
-	for (uint32_t i = 0; i < live->head->listens.n; i++)
-		if (read_address(live, SP_IMG_AT(live, live->head->listens, listen, i), &a, &e) == SP_OK &&
-		    (l = find(s, a.name)) != NULL)
-			l->wanted = true;
+	for (uint32_t i = 0; i < img->head->listens.n; i++)
+		if (read_address(img, SP_IMG_AT(img, img->head->listens, listen, i), &a, &e) == SP_OK &&
+		    strcmp(a.name, l->name) == 0)
+			return true;
+	return l->inherited;
 }
 
 void
-sp_listen_prune(struct sp_super *s)
+sp_listen_prune(struct sp_super *s, const struct sp_image *live)
 {
 	for (struct sp_listener **at = &s->listeners; *at != NULL;) {
 		struct sp_listener *l = *at;
 
-		if (l->wanted) {
+		if (is_named(live, l)) {
 			at = &l->next;
 			continue;
 		}
@@ -268,12 +266,13 @@ sp_listen_close(struct sp_super *s)
 }
 
 uint32_t
-sp_listen_fds(const struct sp_super *s, int *fds, uint32_t cap)
+sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap)
 {
 	uint32_t n = 0;
 
 	for (const struct sp_listener *l = s->listeners; l != NULL && n < cap; l = l->next)
-		fds[n++] = l->fd;
+		if (is_named(img, l))
+			fds[n++] = l->fd;
 	return n;
 }
 

@@ -32,8 +32,7 @@ refused(struct sp_super *s, const char *why)
 		return;
 	}
 	sp_log(SP_ERROR, "reload.refused", SP_C("why", why), SP_U("stays", live->number));
-	sp_listen_unwant(s, &live->img);
-	sp_listen_prune(s);
+	sp_listen_prune(s, &live->img);
 	sp_notify(s, "READY=1");
 }
 

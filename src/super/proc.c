@@ -96,7 +96,7 @@ sp_proc_says(struct sp_proc *p, enum sp_msg type, sp_slice body, const int *fds,
 		return true;
 	/* One that does not hear us cannot be trusted to be in step: it is started again. */
 	if (p->ch != NULL && st != SP_E_UNAVAILABLE) {
-		sp_log(SP_ERROR, "role.deaf", SP_C("role", sp_role_name(p->role)), SP_U("index", p->index),
+		sp_log(SP_ERROR, "role.deaf", SP_C("process", sp_role_name(p->role)), SP_U("index", p->index),
 		    SP_C("message", sp_msgrule(type)->name), SP_C("why", sp_errinfo(st)->name));
 		sp_proc_kill(p);
 	}
@@ -125,7 +125,7 @@ send_boot(struct sp_proc *p)
 	if (p->role == SP_KEEPER)
 		fds[n++] = s->state_dir;
 	if (p->role == SP_FRONT) {
-		m.nlisten = sp_listen_fds(s, fds + n, SP_LISTENERS);
+		m.nlisten = sp_listen_fds(s, &g->img, fds + n, SP_LISTENERS);
 		n += m.nlisten;
 	}
 	sp_out_init(&o, buf, sizeof buf);
@@ -142,7 +142,7 @@ on_ready(struct sp_proc *p)
 		return;
 	p->state = SP_UP;
 	uv_timer_stop(&p->timer);
-	sp_log(SP_DEBUG, "role.ready", SP_C("role", sp_role_name(p->role)), SP_U("index", p->index),
+	sp_log(SP_DEBUG, "role.ready", SP_C("process", sp_role_name(p->role)), SP_U("index", p->index),
 	    SP_U("ms", sp_mono_ms() - p->began_ms));
 	if (p->gen != NULL)
 		sp_gen_ready(p->gen);
@@ -199,7 +199,7 @@ on_closed(void *ctx, struct sp_chan *ch, const char *why)
 	struct sp_proc *p = ctx;
 
 	if (why != NULL)
-		sp_log(SP_ERROR, "role.offence", SP_C("role", sp_role_name(p->role)), SP_U("index", p->index),
+		sp_log(SP_ERROR, "role.offence", SP_C("process", sp_role_name(p->role)), SP_U("index", p->index),
 		    SP_C("why", why));
 	if (p->ch == ch)
 		sp_chan_free(&p->ch);
@@ -220,7 +220,7 @@ on_timer(uv_timer_t *t)
 		return;
 	}
 	sp_log(SP_ERROR, p->state == SP_STARTING ? "role.not_ready" : "role.does_not_leave",
-	    SP_C("role", sp_role_name(p->role)), SP_U("index", p->index));
+	    SP_C("process", sp_role_name(p->role)), SP_U("index", p->index));
 	sp_proc_kill(p);
 }
 
@@ -244,7 +244,7 @@ start_later(struct sp_proc *p)
 static void
 not_started(struct sp_proc *p, const char *what, const char *why)
 {
-	sp_log(SP_ERROR, "role.not_started", SP_C("role", sp_role_name(p->role)), SP_U("index", p->index),
+	sp_log(SP_ERROR, "role.not_started", SP_C("process", sp_role_name(p->role)), SP_U("index", p->index),
 	    SP_C("what", what), SP_C("why", why));
 	start_later(p);
 }
@@ -337,10 +337,10 @@ say_death(const struct sp_proc *p, int status, bool expected)
 	const char *name = sp_role_name(p->role);
 
 	if (WIFSIGNALED(status))
-		sp_log(level, "role.died", SP_C("role", name), SP_U("index", p->index),
+		sp_log(level, "role.died", SP_C("process", name), SP_U("index", p->index),
 		    SP_U("signal", WTERMSIG(status)), SP_U("ms", sp_mono_ms() - p->began_ms));
 	else
-		sp_log(level, "role.ended", SP_C("role", name), SP_U("index", p->index),
+		sp_log(level, "role.ended", SP_C("process", name), SP_U("index", p->index),
 		    SP_U("status", WEXITSTATUS(status)), SP_U("ms", sp_mono_ms() - p->began_ms));
 }
 

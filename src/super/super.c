@@ -412,7 +412,10 @@ sp_super_main(const struct sp_super_opts *opts)
 	uv_timer_start(&s.stop, on_start_late, SP_START_MS, 0);
 	sp_load_begin(&s);
 	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
-	/* Roles that were not waited for die with us. */
+	/* Roles that were not waited for die with us.  What keeper has read needs no file. */
+	for (struct sp_gen *g = s.gens; g != NULL; g = g->next)
+		for (uint32_t i = 0; i < g->nprocs; i++)
+			sp_rings_retire(&g->procs[i]);
 	sp_rings_sweep(&s);
 	if (s.ready)
 		sp_log(SP_INFO, "stopped", SP_U("status", s.status));

@@ -60,7 +60,7 @@ struct sp_gen {
 struct sp_listener {
 	struct sp_listener *next;
 	int	 fd;
-	bool	 inherited, wanted;	/* wanted: by the configuration being loaded, or live */
+	bool	 inherited;
 	char	 name[160];		/* "127.0.0.1:8420", "unix:/run/x" */
 };
 
@@ -179,10 +179,9 @@ void sp_load_abort(struct sp_super *s);
 SP_MUST enum sp_status sp_listen_inherit(struct sp_super *s, struct sp_err *e);
 /* Opens what the image names and is not open yet.  On an error nothing has changed. */
 SP_MUST enum sp_status sp_listen_open(struct sp_super *s, const struct sp_image *img, struct sp_err *e);
-void sp_listen_prune(struct sp_super *s);			/* closes what is not wanted any more */
-void sp_listen_unwant(struct sp_super *s, const struct sp_image *live);
+void sp_listen_prune(struct sp_super *s, const struct sp_image *live);	/* closes what it does not name */
 void sp_listen_close(struct sp_super *s);
-uint32_t sp_listen_fds(const struct sp_super *s, int *fds, uint32_t cap);
+uint32_t sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap);
 void sp_listen_names(const struct sp_super *s, struct sp_out *o);
 
 /* rings.c */

@@ -59,7 +59,7 @@ connect_two(struct sp_proc *p, struct sp_proc *q)
 	if (kind == 0 || !lives(p) || !lives(q))
 		return;
 	if (socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, ends) != 0) {
-		sp_log(SP_ERROR, "role.not_wired", SP_C("role", sp_role_name(p->role)),
+		sp_log(SP_ERROR, "role.not_wired", SP_C("process", sp_role_name(p->role)),
 		    SP_C("peer", sp_role_name(q->role)), SP_C("why", strerror(errno)));
 		/* The one that is new is started again, later, when there may be descriptors. */
 		sp_proc_kill(p);
