@@ -160,7 +160,7 @@ write_config(struct quick *q, bool own_state)
 	    "listen: 127.0.0.1:%u\n"
 	    "%s"
 	    "scopes:\n"
-	    "  gateway:read: {says: See tools, tokens, audit and health}\n"
+	    "  gateway:read: {says: \"See tools, tokens, audit and health\"}\n"
 	    "  gateway:admin: {says: Revoke tokens, implies: gateway:read}\n"
 	    "auth: {type: static}\n"
 	    "servers:\n"
