@@ -114,22 +114,34 @@ kernel(void)
 	return bad;
 }
 
+/* Where super looks: beside the program (a build tree), else where it was installed. */
+static bool
+has_role(const char *folder, const char *role)
+{
+	char path[4200];
+	int n = snprintf(path, sizeof path, "%s/sallyport-%s", folder, role);
+
+	return n > 0 && (size_t)n < sizeof path && access(path, X_OK) == 0;
+}
+
 static unsigned
 programs(void)
 {
 	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper" };
-	char path[512], missing[256] = "";
-	size_t n = 0;
+	char self[4096] = "", missing[128] = "", *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 16);
+	size_t at = 0;
 
-	for (size_t i = 0; i < SP_COUNT(roles); i++) {
-		snprintf(path, sizeof path, SP_LIBEXEC "/sallyport-%s", roles[i]);
-		if (access(path, X_OK) != 0 && n < sizeof missing - 16)
-			n += (size_t)snprintf(missing + n, sizeof missing - n, " %s", roles[i]);
-	}
-	if (n == 0)
-		return say("role programs", SP_LIBEXEC, NULL);
-	snprintf(path, sizeof path, "not in " SP_LIBEXEC ":%s", missing);
-	return note("role programs", path);
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		snprintf(slash, 16, "/libexec");
+	for (size_t i = 0; i < SP_COUNT(roles); i++)
+		if (!has_role(self, roles[i]) && !has_role(SP_LIBEXEC, roles[i]))
+			at += (size_t)snprintf(missing + at, sizeof missing - at, " %s", roles[i]);
+	if (at == 0)
+		return say("role programs", "all there", NULL);
+	return say("role programs", missing, "Install them in " SP_LIBEXEC);
 }
 
 /* ---------------------------------------------------------------- the state */

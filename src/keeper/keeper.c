@@ -33,6 +33,8 @@ sp_keeper_audit(struct sp_keeper *k, const char *note, uint32_t uid, bool cli)
 		snprintf(text, sizeof text, "%s, by user id %u", note, uid);
 	else
 		snprintf(text, sizeof text, "%s, through the management API", note);
+	/* Behind what happened before it. */
+	sp_audit_drain(k->audit);
 	sp_audit_note(k->audit, "admin", text);
 }
 
