@@ -232,7 +232,39 @@ running(const struct quick *q)
 	return held;
 }
 
-/* Starts `serve` in a session of its own, its log in the state folder; true when it accepts connections. */
+/* Does the gateway answer a call of the reader?  Until keeper has announced the tokens it says 503. */
+static bool
+answers(const struct quick *q)
+{
+	static const char body[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}";
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)q->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct timeval patience = { 2, 0 };
+	char header[256] = "", request[1024], answer[16] = "";
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n;
+	FILE *f = fopen(q->reader, "re");
+	bool good = false;
+
+	if (f != NULL && fgets(header, sizeof header, f) != NULL)
+		header[strcspn(header, "\r\n")] = '\0';
+	if (f != NULL)
+		fclose(f);
+	n = snprintf(request, sizeof request, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\nContent-Type: application/json\r\n"
+	    "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\nConnection: close\r\n"
+	    "Content-Length: %zu\r\n\r\n%s", q->port, header, sizeof body - 1, body);
+	if (fd != -1 && n > 0 && (size_t)n < sizeof request &&
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+	    connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && send(fd, request, (size_t)n, MSG_NOSIGNAL) == n &&
+	    recv(fd, answer, 12, MSG_WAITALL) == 12)
+		good = memcmp(answer + 9, "503", 3) != 0;
+	explicit_bzero(header, sizeof header);
+	explicit_bzero(request, sizeof request);
+	if (fd != -1)
+		close(fd);
+	return good;
+}
+
+/* Starts `serve` in a session of its own, its log in the state folder; true when it answers. */
 static bool
 start(const struct quick *q)
 {
@@ -252,7 +284,7 @@ start(const struct quick *q)
 			fprintf(stderr, "sallyport: quickstart: the gateway ended; its log: %s\n", q->log);
 			return false;
 		}
-		if (port_taken(q->port)) {
+		if (port_taken(q->port) && answers(q)) {
 			printf("started    the gateway, process %ld; stop it with: kill %ld\n", (long)pid, (long)pid);
 			return true;
 		}

@@ -107,7 +107,7 @@ def test_every_role_killed_in_turn_under_load(make_gateway, issuer, pdns):
 
 
 def test_sigterm_drains_and_ends_with_zero(make_gateway, issuer):
-    g = make_gateway()
+    g = make_gateway(extra="limits: {calls: 1000000/min}\n")
     token = issuer.token(g.url, scope="dns:read")
     load = Load(g, token, "d", lambda tag: ("dns_listZones", {"server_id": "localhost"}))
     load.start()
@@ -295,7 +295,7 @@ def test_q10_full_disk_denies_and_recovers(make_gateway, issuer, tmp_path):
 
 def test_env_and_file_secrets(make_gateway, issuer, canary, pdns):
     for ref, prepare in (("env:SP_TEST_KEY", None), ("file:key.txt", True)):
-        g = make_gateway(start=False, env={"SP_TEST_KEY": canary})
+        g = make_gateway(start=False, env={"SP_TEST_KEY": canary} if ref.startswith("env:") else {})
         g.config.write_text(g.config.read_text().replace("vault:pdns", ref))
         if prepare:
             (g.folder / "key.txt").write_text(canary + "\n")
@@ -338,7 +338,7 @@ def test_systemd_socket_and_notify(make_gateway, issuer, tmp_path):
     g.env = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": path}
     import subprocess
     env = {**os.environ, **g.env}
-    g.process = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" serve -c "$1" 3<&%d' % fd, str(peers.SALLYPORT), str(g.config)],
+    g.process = subprocess.Popen(["bash", "-c", 'LISTEN_PID=$$ exec "$0" serve -c "$1" 3<&%d' % fd, str(peers.SALLYPORT), str(g.config)],
                                  stdout=open(g.log, "ab"), stderr=subprocess.STDOUT, env=env, pass_fds=[fd])
     assert b"READY=1" in notify.recv(1000)
     listener.close()

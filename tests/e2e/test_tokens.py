@@ -154,7 +154,7 @@ def test_d20_no_identity_of_the_connection(gateway, reader):
 
 
 def test_b20_a_cached_token_dies_at_its_exp(gateway, issuer):
-    token = issuer.token(gateway.url, exp=int(time.time()) - 27)     # within the leeway of 30 s, for 3 s more
+    token = issuer.token(gateway.url, iat=int(time.time()) - 100, exp=int(time.time()) - 27)     # within the leeway of 30 s, for 3 s more
     assert status_of(gateway, token).status == 200
     time.sleep(5)
     assert status_of(gateway, token).status == 401

@@ -52,6 +52,5 @@ export async function run(connect) {
 	} catch (e) {
 		results.push({ connect_error: String(e.message), code: e.code ?? null });
 	}
-	process.stdout.write(JSON.stringify({ results, wire }));
-	process.exit(0);
+	process.stdout.write(JSON.stringify({ results, wire }), () => process.exit(0));
 }
