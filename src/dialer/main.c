@@ -192,6 +192,8 @@ egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 
 	if (why != NULL)
 		sp_log(SP_ERROR, "peer.lost", SP_C("role", "egress"), SP_S("server", server_name(e)), SP_C("why", why));
+	sp_role_relink(e->dialer->boot, &(struct sp_m_peer){ SP_EGRESS, (uint32_t)(e - e->dialer->egress),
+	    e->dialer->boot->generation, 0 });
 	if (e->ch == ch)
 		forget(e);
 	leave_if_done(e->dialer);
@@ -210,6 +212,7 @@ manage_closed(void *ctx, struct sp_chan *ch, const char *why)
 {
 	struct dialer *d = ctx;
 
+	sp_role_relink(d->boot, &(struct sp_m_peer){ SP_MANAGE, 0, d->boot->generation, 0 });
 	if (d->manage == ch)
 		sp_chan_free(&d->manage);
 }

@@ -51,7 +51,8 @@ struct sp_front {
 	struct sp_quota denials;
 	struct sp_out text;		/* scratch for bodies of answers */
 	void	(*done)(void *ctx);	/* drained */
-	void	*done_ctx;
+	void	(*lost)(void *ctx, uint32_t server);	/* the channel to its egress has ended; may be NULL */
+	void	*done_ctx;		/* for both */
 };
 
 enum sp_call_state { SP_CALL_NONE, SP_CALL_WAITS, SP_CALL_SENT, SP_CALL_ANSWERING, SP_CALL_OVER };

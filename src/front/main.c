@@ -23,6 +23,14 @@ finished(void *ctx)
 	sp_role_exit(r->boot);
 }
 
+static void
+lost(void *ctx, uint32_t server)
+{
+	struct front_role *r = ctx;
+
+	sp_role_relink(r->boot, &(struct sp_m_peer){ SP_EGRESS, server, r->boot->generation, 0 });
+}
+
 static enum sp_status
 prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 {
@@ -48,6 +56,7 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 	r->front.page = b->page;
 	r->front.slots = b->slots;
 	r->front.done = finished;
+	r->front.lost = lost;
 	r->front.done_ctx = r;
 	if (b->ring == NULL || b->page == NULL || b->slots == NULL)
 		return sp_fail(e, SP_E_BUG, NULL, "ring, page or slots are missing");

@@ -231,6 +231,8 @@ sp_link_closed(void *ctx, struct sp_chan *ch, const char *why)
 	if (why != NULL)
 		sp_log(SP_ERROR, "egress.offence", SP_U("server", l->server), SP_C("why", why));
 	lose(l);
+	if (l->front->lost != NULL)
+		l->front->lost(l->front->done_ctx, l->server);
 }
 
 void

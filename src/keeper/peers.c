@@ -197,6 +197,7 @@ peer_closed(void *ctx, struct sp_chan *ch, const char *why)
 	if (why != NULL)
 		sp_log(SP_ERROR, "peer.offence", SP_C("role", sp_role_name((enum sp_role)p->who.role)),
 		    SP_U("index", p->who.index), SP_C("why", why));
+	sp_role_relink(p->k->b, &p->who);
 	drop_peer(p);
 }
 

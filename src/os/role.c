@@ -278,16 +278,16 @@ sp_role_exit(struct sp_boot *b)
 }
 
 void
-sp_role_relink(struct sp_boot *b, enum sp_role role, uint32_t index)
+sp_role_relink(struct sp_boot *b, const struct sp_m_peer *peer)
 {
-	const struct sp_m_peer m = { (uint32_t)role, index, b->generation, 0 };
 	char buf[16];
 	struct sp_out o;
 
 	if (b->super == NULL)
 		return;
 	sp_out_init(&o, buf, sizeof buf);
-	sp_enc_peer(&o, &m);
+	sp_enc_peer(&o, peer);
 	if (sp_chan_send(b->super, SP_M_RELINK, sp_out_view(&o), NULL, 0) != SP_OK)
-		sp_log(SP_WARN, "role.relink_unsaid", SP_C("peer", sp_role_name(role)), SP_U("index", index));
+		sp_log(SP_WARN, "role.relink_unsaid", SP_C("peer", sp_role_name((enum sp_role)peer->role)),
+		    SP_U("index", peer->index));
 }

@@ -52,7 +52,7 @@ void sp_role_exit(struct sp_boot *b);
 
 /* The channel to a peer has ended, by whatever cause.  If the peer still lives super makes a new one, a second later:
  * an offence ends a channel, not the service.  For a peer that has died it does nothing. */
-void sp_role_relink(struct sp_boot *b, enum sp_role role, uint32_t index);
+void sp_role_relink(struct sp_boot *b, const struct sp_m_peer *peer);
 
 /* The user ids of roles when we are started as root: this number plus enum sp_role. */
 enum { SP_UID_BASE = 64100 };

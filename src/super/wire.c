@@ -224,9 +224,10 @@ counterpart(struct sp_proc *p, const struct sp_m_peer *other)
 {
 	if (other->role == SP_KEEPER)
 		return &p->s->keeper;
-	for (uint32_t i = 0; p->gen != NULL && i < p->gen->nprocs; i++)
-		if (p->gen->procs[i].role == (enum sp_role)other->role && p->gen->procs[i].index == other->index)
-			return &p->gen->procs[i];
+	for (struct sp_gen *g = p->s->gens; g != NULL; g = g->next)
+		for (uint32_t i = 0; g->number == other->generation && i < g->nprocs; i++)
+			if (g->procs[i].role == (enum sp_role)other->role && g->procs[i].index == other->index)
+				return &g->procs[i];
 	return NULL;
 }
 
