@@ -1,0 +1,677 @@
+/* keeper with super, egresses, a front, manage and a command line played over socket pairs. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "audit/files.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "crypto/crypto.h"
+#include "keeper/keeper.h"
+#include "keeper/role.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct seen { unsigned type; char *body; size_t n; };
+
+/* The other end of a channel of keeper's. */
+struct end { int fd; bool packets; char in[1 << 18]; size_t n; struct seen seen[256]; unsigned nseen; };
+
+struct env {
+	char path[64];
+	int home;
+	uv_loop_t loop;
+	struct sp_boot boot;
+	struct sp_page page;
+	struct sp_imgb imgb;
+	struct sp_keeper *k;
+	struct end super;
+	struct sp_secret *key;
+};
+
+static const char document[] = "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"t\",\"version\":\"1\"},"
+    "\"components\":{\"securitySchemes\":{\"k\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-Key\"},"
+    "\"l\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-Second\"}}},"
+    "\"paths\":{\"/x\":{\"get\":{\"operationId\":\"getX\",\"security\":[{\"k\":[],\"l\":[]}],"
+    "\"responses\":{\"200\":{\"description\":\"ok\"}}}}}}";
+static const char configuration[] =
+    "auth: {type: static}\n"
+    "servers:\n"
+    "  one: {openapi: d.json, url: http://127.0.0.1:81, secrets: {k: vault:one, l: file:second}}\n"
+    "  two: {openapi: d.json, url: http://127.0.0.1:82, secrets: {k: vault:two, l: env:TWO}}\n"
+    "  gateway: {openapi: sallyport:management, secrets: {managementKey: vault:management}}\n"
+    "rules:\n"
+    "  - {allow: one}\n"
+    "  - {allow: two}\n"
+    "  - {allow: gateway}\n";
+
+static enum sp_status
+read_config(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e)
+{
+	sp_out_str(out, sp_ends(path, SP_LIT(".json")) ? document : configuration);
+	return SP_OK;
+}
+
+static void
+make_image(struct env *v)
+{
+	struct sp_config_opts o = { .generation = 1, .read = read_config };
+	struct sp_findings f;
+	struct sp_out text;
+
+	sp_findings_init(&f, SP_LIT("c.yaml"));
+	if (sp_config_load(SP_LIT("c.yaml"), &o, &f, &v->imgb) != SP_OK) {
+		sp_out_heap(&text, 65536);
+		sp_findings_write(&text, &f);
+		fail_msg("%.*s", (int)text.n, text.p);
+	}
+	sp_findings_free(&f);
+	assert_int_equal(sp_image_check(v->imgb.o.p, v->imgb.o.n, &v->boot.img, NULL), SP_OK);
+}
+
+static bool
+super_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
+{
+	return true;
+}
+
+static void
+super_closed(void *ctx, struct sp_chan *ch, const char *why)
+{
+}
+
+static const struct sp_chan_ops super_ops = { super_message, super_closed };
+
+static void
+start(struct env *v)
+{
+	struct sp_err e = { 0 };
+	void *ctx = NULL;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	v->super = (struct end){ .fd = ends[1], .packets = true };
+	assert_int_equal(uv_loop_init(&v->loop), 0);
+	v->boot.role = SP_KEEPER;
+	v->boot.generation = 1;
+	v->boot.incarnation = 77;
+	v->boot.loop = &v->loop;
+	v->boot.page = &v->page;
+	v->boot.isolation = SP_ISOLATION_AVAILABLE;
+	v->boot.state_dir = open(v->path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sp_chan_new(&v->loop, ends[0], SP_CHAN_PACKET, SP_KEEPER, SP_SUPER, &super_ops, v, &v->boot.super), SP_OK);
+	if (sp_keeper_prepare(&v->boot, &ctx, &e) != SP_OK || sp_keeper_start(ctx, &e) != SP_OK)
+		fail_msg("%s", e.log);
+	v->k = ctx;
+}
+
+static void
+stop(struct env *v)
+{
+	sp_keeper_drain(v->k, 0);
+	(void)uv_run(&v->loop, UV_RUN_DEFAULT);
+	if (v->k->audit != NULL)
+		sp_audit_free(&v->k->audit);
+	uv_close((uv_handle_t *)&v->k->tick, NULL);
+	uv_close((uv_handle_t *)&v->k->leave, NULL);
+	sp_chan_free(&v->boot.super);
+	(void)uv_run(&v->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&v->loop), 0);
+	free(v->k);
+	v->k = NULL;
+	close(v->boot.state_dir);
+	close(v->super.fd);
+}
+
+static int
+setup(void **state)
+{
+	struct env *v = calloc(1, sizeof *v);
+	struct sp_secret *value;
+	struct sp_vault *vault = NULL;
+	int dir;
+
+	sp_log_init("test", SP_ERROR);
+	assert_int_equal(sp_crypto_init(NULL), SP_OK);
+	snprintf(v->path, sizeof v->path, "/tmp/sp-keeper-XXXXXX");
+	assert_non_null(mkdtemp(v->path));
+	v->home = open(".", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(chdir(v->path), 0);
+	make_image(v);
+	/* The vault as the command line leaves it. */
+	dir = open(".", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sp_secret_init(65536, false, NULL, NULL), SP_OK);
+	value = sp_secret_new(64);
+	assert_int_equal(sp_secret_set(value, SP_LIT("correct horse battery")), SP_OK);
+	assert_int_equal(sp_vault_create(dir, value, &(struct sp_kdf_cost){ 1, 64 }, 1, NULL), SP_OK);
+	assert_int_equal(sp_vault_open(dir, value, &vault, NULL), SP_OK);
+	assert_int_equal(sp_secret_set(value, SP_LIT("secret-of-one")), SP_OK);
+	assert_int_equal(sp_vault_set(vault, SP_LIT("one"), value, 1, NULL), SP_OK);
+	assert_int_equal(sp_secret_set(value, SP_LIT("management-key")), SP_OK);
+	assert_int_equal(sp_vault_set(vault, SP_LIT("management"), value, 1, NULL), SP_OK);
+	sp_vault_free(&vault);
+	sp_secret_free(&value);
+	sp_secret_end();
+	close(dir);
+	start(v);
+	*state = v;
+	return 0;
+}
+
+static void
+remove_all(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY);
+	DIR *d = fdopendir(fd);
+
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(fd, e->d_name, 0) != 0)
+			remove_all(fd, e->d_name);
+	closedir(d);
+	unlinkat(at, path, AT_REMOVEDIR);
+}
+
+static int
+teardown(void **state)
+{
+	struct env *v = *state;
+
+	if (v->k != NULL)
+		stop(v);
+	sp_imgb_free(&v->imgb);
+	assert_int_equal(fchdir(v->home), 0);
+	close(v->home);
+	remove_all(AT_FDCWD, v->path);
+	free(v);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the other ends */
+
+static void
+remember(struct end *x, unsigned type, const char *body, size_t n)
+{
+	assert_true(x->nseen < SP_COUNT(x->seen));
+	x->seen[x->nseen] = (struct seen){ type, malloc(n + 1), n };
+	memcpy(x->seen[x->nseen].body, body, n);
+	x->nseen++;
+}
+
+static void
+listen_to(struct end *x)
+{
+	ssize_t n = recv(x->fd, x->in + x->n, sizeof x->in - x->n, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return;
+	if (x->packets) {
+		remember(x, (unsigned char)x->in[0], x->in + 1, (size_t)n - 1);
+		return;
+	}
+	x->n += (size_t)n;
+	for (;;) {
+		struct sp_rd r = { { x->in, x->n }, false };
+		size_t len = (size_t)sp_rd_be(&r, 4);
+
+		if (x->n < 5 || x->n < 5 + len)
+			return;
+		remember(x, (unsigned char)x->in[4], x->in + 5, len);
+		memmove(x->in, x->in + 5 + len, x->n - 5 - len);
+		x->n -= 5 + len;
+	}
+}
+
+static void
+turn(struct env *v, struct end *x)
+{
+	for (int i = 0; i < 30; i++) {
+		(void)uv_run(&v->loop, UV_RUN_NOWAIT);
+		if (x != NULL)
+			listen_to(x);
+		listen_to(&v->super);
+	}
+}
+
+static void
+forget(struct end *x)
+{
+	for (unsigned i = 0; i < x->nseen; i++)
+		free(x->seen[i].body);
+	x->nseen = 0;
+}
+
+static unsigned
+count(const struct end *x, unsigned type)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->nseen; i++)
+		n += x->seen[i].type == type;
+	return n;
+}
+
+static bool
+has(const struct end *x, const char *text)
+{
+	for (unsigned i = 0; i < x->nseen; i++)
+		if (sp_find(sp_mem(x->seen[i].body, x->seen[i].n), sp_str(text)) != SIZE_MAX)
+			return true;
+	return false;
+}
+
+static void
+peer(struct env *v, enum sp_role role, uint32_t index, struct end *x)
+{
+	const struct sp_m_peer who = { (uint32_t)role, index, 1, 5 };
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	*x = (struct end){ .fd = ends[1] };
+	assert_int_equal(sp_keeper_new_peer(v->k, &who, ends[0]), SP_OK);
+	turn(v, x);
+}
+
+/* Hands keeper a message of super's with the reading end of a pipe that holds `value`. */
+static bool
+from_super(struct env *v, unsigned type, sp_slice body, const char *value)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], value, strlen(value)), strlen(value));
+	close(ends[1]);
+	return sp_keeper_message(v->k, type, body, ends, 1);
+}
+
+static void
+unlock(struct env *v, const char *words)
+{
+	assert_true(from_super(v, SP_M_UNLOCK, sp_mem("\0\0\0\2", 4), words));
+	turn(v, NULL);
+}
+
+static sp_slice
+text_body(struct sp_out *o, const char *text)
+{
+	sp_out_reset(o);
+	sp_enc_text(o, &(struct sp_m_text){ sp_str(text) });
+	return sp_out_view(o);
+}
+
+static void
+control(struct env *v, uint32_t uid, struct end *x)
+{
+	struct sp_out o;
+	char buf[16];
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	*x = (struct end){ .fd = ends[1] };
+	sp_out_init(&o, buf, sizeof buf);
+	sp_enc_gen(&o, &(struct sp_m_gen){ uid });
+	assert_true(sp_keeper_message(v->k, SP_M_CONTROL, sp_out_view(&o), &ends[0], 1));
+	turn(v, x);
+}
+
+/* Asks and waits; the status, and the text of the answer. */
+static uint32_t
+ask(struct env *v, struct end *x, uint32_t op, sp_slice body, char *text, size_t cap)
+{
+	struct sp_m_ask q = { 9, op, body };
+	struct sp_m_answer a;
+	struct sp_out o, frame;
+
+	sp_out_heap(&o, 65536);
+	sp_out_heap(&frame, 65536);
+	sp_enc_ask(&o, &q);
+	sp_out_be(&frame, o.n, 4);
+	sp_out_be(&frame, SP_M_ASK, 1);
+	sp_out_slice(&frame, sp_out_view(&o));
+	assert_int_equal(write(x->fd, frame.p, frame.n), frame.n);
+	sp_out_free(&o);
+	sp_out_free(&frame);
+	for (int i = 0; i < 100 && count(x, SP_M_ANSWER) == 0; i++)
+		turn(v, x);
+	for (unsigned i = 0; i < x->nseen; i++) {
+		if (x->seen[i].type != SP_M_ANSWER)
+			continue;
+		assert_true(sp_dec_answer(sp_mem(x->seen[i].body, x->seen[i].n), &a));
+		assert_int_equal(a.id, 9);
+		snprintf(text, cap, "%.*s", (int)a.body.n, a.body.p);
+		forget(x);
+		return a.status;
+	}
+	fail_msg("no answer to operation %u", op);
+	return 0;
+}
+
+static void
+end_free(struct end *x)
+{
+	forget(x);
+	close(x->fd);
+	free(x);
+}
+
+#define END() (struct end *)calloc(1, sizeof(struct end))
+
+/* ---------------------------------------------------------------- tests */
+
+static void
+test_up(void **state)
+{
+	struct env *v = *state;
+
+	turn(v, NULL);
+	assert_int_equal(count(&v->super, SP_M_KEEPER_UP), 0);	/* the vault is locked */
+	unlock(v, "correct horse battery");
+	assert_int_equal(count(&v->super, SP_M_KEEPER_UP), 1);
+	assert_int_equal(v->super.seen[0].n, 0);			/* no complaint */
+	forget(&v->super);
+}
+
+static void
+test_wrong_key_is_said(void **state)
+{
+	struct env *v = *state;
+
+	unlock(v, "a wrong passphrase");
+	assert_int_equal(count(&v->super, SP_M_KEEPER_UP), 1);
+	assert_true(has(&v->super, "wrong key"));
+	forget(&v->super);
+}
+
+/* Q02 and more: each egress gets the values of its own server, and waits while the vault is locked. */
+static void
+test_secrets_go_to_their_server_only(void **state)
+{
+	struct env *v = *state;
+	struct end *one = END(), *two = END(), *front = END();
+	struct sp_out o;
+	int fd;
+
+	sp_out_heap(&o, 4096);
+	peer(v, SP_EGRESS, 0, one);
+	assert_int_equal(count(one, SP_M_SECRET) + count(one, SP_M_SECRET_SYNC), 0);
+	assert_int_equal(count(one, SP_M_TOKEN_SYNC), 1);
+	fd = open("second", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(write(fd, "value-of-second\n", 16), 16);
+	assert_true(sp_keeper_message(v->k, SP_M_SECRET_FD, text_body(&o, "file:second"), &fd, 1));
+	assert_true(from_super(v, SP_M_SECRET_ENV, text_body(&o, "env:TWO"), "value-of-env"));
+	unlock(v, "correct horse battery");
+	turn(v, one);
+	assert_int_equal(count(one, SP_M_SECRET), 2);
+	assert_int_equal(count(one, SP_M_SECRET_SYNC), 1);
+	assert_true(has(one, "secret-of-one") && has(one, "value-of-second"));
+	assert_false(has(one, "value-of-second\n") || has(one, "value-of-env") || has(one, "management-key"));
+	peer(v, SP_EGRESS, 1, two);
+	assert_int_equal(count(two, SP_M_SECRET), 1);		/* vault:two does not exist: its calls fail, the other's do not */
+	assert_true(has(two, "value-of-env"));
+	assert_int_equal(count(two, SP_M_SECRET_SYNC), 1);
+	peer(v, SP_FRONT, 0, front);
+	assert_int_equal(count(front, SP_M_SECRET) + count(front, SP_M_SECRET_SYNC), 0);
+	assert_int_equal(count(front, SP_M_TOKEN_SYNC), 1);
+	sp_out_free(&o);
+	end_free(one);
+	end_free(two);
+	end_free(front);
+}
+
+/* M25: what is fit to hold a secret. */
+static void
+test_m25_references(void **state)
+{
+	static const struct { const char *name, *ref, *value; mode_t mode; bool good; } rows[] = {
+		{ "M25 plain", "file:second", "12345678", 0600, true }, { "M25 one newline", "file:second", "12345678\n", 0600, true },
+		{ "M25 CR LF", "file:second", "12345678\r\n", 0600, true },
+		{ "M25 group can read", "file:second", "12345678", 0640, false }, { "M25 empty", "file:second", "", 0600, false },
+		{ "M25 a newline alone", "file:second", "\n", 0600, false }, { "M16 short", "file:second", "1234567\n", 0600, false },
+	};
+	struct env *v = *state;
+	struct sp_out o;
+
+	sp_out_heap(&o, 4096);
+	unlock(v, "correct horse battery");
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		struct end *one = END();
+		int fd = open("second", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+		assert_int_equal(write(fd, rows[i].value, strlen(rows[i].value)), strlen(rows[i].value));
+		fchmod(fd, rows[i].mode);
+		assert_true(sp_keeper_message(v->k, SP_M_SECRET_FD, text_body(&o, rows[i].ref), &fd, 1));
+		peer(v, SP_EGRESS, 0, one);
+		if (count(one, SP_M_SECRET) != (rows[i].good ? 2u : 1u) || has(one, "\n"))
+			fail_msg("%s", rows[i].name);
+		end_free(one);
+		turn(v, NULL);
+	}
+	sp_out_free(&o);
+}
+
+static sp_slice
+set_body(struct sp_out *o, const char *name, const char *value)
+{
+	sp_out_reset(o);
+	sp_out_lv(o, sp_str(name), 2);
+	sp_out_str(o, value);
+	return sp_out_view(o);
+}
+
+/* M19: a value that changes reaches its egress at once, and nobody else. */
+static void
+test_rotation(void **state)
+{
+	struct env *v = *state;
+	struct end *one = END(), *two = END(), *manage = END(), *cli = END();
+	char text[8192];
+	struct sp_out o;
+
+	sp_out_heap(&o, 4096);
+	unlock(v, "correct horse battery");
+	peer(v, SP_EGRESS, 0, one);
+	peer(v, SP_EGRESS, 1, two);
+	peer(v, SP_MANAGE, 0, manage);
+	assert_int_equal(count(manage, SP_M_MANAGE_KEY), 1);
+	forget(one);
+	forget(two);
+	forget(manage);
+	control(v, (uint32_t)geteuid(), cli);
+	assert_int_equal(ask(v, cli, SP_ADMIN_VAULT_SET, set_body(&o, "one", "new-value-of-one"), text, sizeof text), SP_OK);
+	turn(v, one);
+	turn(v, two);
+	assert_true(has(one, "new-value-of-one") && count(one, SP_M_SECRET_SYNC) == 1);
+	assert_int_equal(two->nseen, 0);
+	forget(one);
+	assert_int_equal(ask(v, cli, SP_ADMIN_VAULT_RM, SP_LIT("{\"name\":\"one\"}"), text, sizeof text), SP_OK);
+	turn(v, one);
+	assert_true(!has(one, "new-value-of-one") && count(one, SP_M_SECRET_SYNC) == 1);
+	assert_int_equal(ask(v, cli, SP_ADMIN_VAULT_SET, set_body(&o, "management", "another key"), text, sizeof text), SP_OK);
+	turn(v, manage);
+	assert_int_equal(count(manage, SP_M_MANAGE_KEY), 1);
+	assert_int_equal(ask(v, cli, SP_ADMIN_VAULT_SET, set_body(&o, "x", "short"), text, sizeof text), SP_E_BAD_PARAMS);
+	assert_null(strstr(text, "short"));
+	sp_out_free(&o);
+	end_free(one);
+	end_free(two);
+	end_free(manage);
+	end_free(cli);
+}
+
+static void
+test_tokens(void **state)
+{
+	static const char body[] = "{\"name\":\"cron\",\"client_id\":\"cron\",\"scopes\":\"a b\",\"tags\":\"\",\"expires\":4102444800,"
+	    "\"hash\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"}";
+	struct env *v = *state;
+	struct end *front = END(), *egress = END(), *late = END(), *cli = END();
+	uint64_t epoch = atomic_load(&v->page.epoch);
+	char text[8192];
+
+	unlock(v, "correct horse battery");
+	peer(v, SP_FRONT, 0, front);
+	peer(v, SP_EGRESS, 0, egress);
+	control(v, (uint32_t)geteuid(), cli);
+	assert_int_equal(ask(v, cli, SP_ADMIN_TOKEN_NEW, sp_str(body), text, sizeof text), SP_OK);
+	turn(v, front);
+	turn(v, egress);
+	assert_int_equal(count(front, SP_M_TOKEN_PUT), 1);
+	assert_int_equal(count(egress, SP_M_TOKEN_PUT), 1);
+	assert_true(has(egress, "cron") && has(egress, "a b"));
+	assert_int_equal(atomic_load(&v->page.epoch), epoch);
+	peer(v, SP_FRONT, 1, late);
+	assert_int_equal(count(late, SP_M_TOKEN_PUT), 1);
+	assert_int_equal(ask(v, cli, SP_ADMIN_TOKEN_LIST, SP_LIT("{}"), text, sizeof text), SP_OK);
+	assert_non_null(strstr(text, "\"fingerprint\":\"0011223344556677\""));
+	assert_null(strstr(text, "8899aabbccddeeff"));
+	assert_int_equal(ask(v, cli, SP_ADMIN_TOKEN_REVOKE, SP_LIT("{\"name\":\"cron\"}"), text, sizeof text), SP_OK);
+	turn(v, front);
+	turn(v, egress);
+	assert_int_equal(count(front, SP_M_TOKEN_DEL), 1);
+	assert_int_equal(count(egress, SP_M_TOKEN_DEL), 1);
+	assert_int_equal(atomic_load(&v->page.epoch), epoch + 1);
+	assert_int_equal(ask(v, cli, SP_ADMIN_AUDIT_TAIL, SP_LIT("{\"lines\":5}"), text, sizeof text), SP_OK);
+	assert_non_null(strstr(text, "token new cron, by user id"));
+	assert_non_null(strstr(text, "token revoke cron, by user id"));
+	end_free(front);
+	end_free(egress);
+	end_free(late);
+	end_free(cli);
+}
+
+/* Q01: the management API reads and revokes; secrets and new tokens are not among its questions. */
+static void
+test_q01_manage_may_not(void **state)
+{
+	static const struct { uint32_t op; uint32_t want; } rows[] = {
+		{ SP_ADMIN_HEALTH, SP_OK }, { SP_ADMIN_TOKEN_LIST, SP_OK }, { SP_ADMIN_TOOLS, SP_OK },
+		{ SP_ADMIN_TOKEN_NEW, SP_E_DENIED }, { SP_ADMIN_VAULT_LIST, SP_E_DENIED }, { SP_ADMIN_VAULT_SET, SP_E_DENIED },
+		{ SP_ADMIN_VAULT_RM, SP_E_DENIED }, { SP_ADMIN_VAULT_REKEY, SP_E_DENIED },
+	};
+	struct env *v = *state;
+	struct end *manage = END();
+	char text[65536];
+
+	unlock(v, "correct horse battery");
+	peer(v, SP_MANAGE, 0, manage);
+	forget(manage);
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		if (ask(v, manage, rows[i].op, SP_LIT("{}"), text, sizeof text) != rows[i].want)
+			fail_msg("Q01 operation %u: %s", rows[i].op, text);
+		if (strstr(text, "secret-of-one") != NULL || strstr(text, "management-key") != NULL)
+			fail_msg("Q01 operation %u shows a value", rows[i].op);
+	}
+	assert_int_equal(ask(v, manage, SP_ADMIN_TOOLS, SP_LIT("{}"), text, sizeof text), SP_OK);
+	assert_non_null(strstr(text, "{\"server\":\"one\",\"name\":\"getX\",\"access\":\"read\"}"));
+	end_free(manage);
+}
+
+/* Q06: another user's connection is closed, whatever super let through. */
+static void
+test_q06_other_uid(void **state)
+{
+	struct env *v = *state;
+	struct end *cli = END();
+	char c;
+
+	control(v, 4242, cli);
+	assert_int_equal(recv(cli->fd, &c, 1, 0), 0);
+	end_free(cli);
+}
+
+/* What is not in the table ends the one who sent it, and nobody else. */
+static void
+test_offences(void **state)
+{
+	static const struct { const char *name; sp_slice bytes; } rows[] = {
+		{ "a message of keeper's own", SP_LIT_INIT("\0\0\0\0\x12") }, { "unknown message", SP_LIT_INIT("\0\0\0\0\xff") },
+		{ "too long", SP_LIT_INIT("\xff\xff\xff\xff\x00") },
+	};
+	struct env *v = *state;
+	struct end *good = END();
+
+	unlock(v, "correct horse battery");
+	peer(v, SP_FRONT, 9, good);
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		struct end *bad = END();
+		char buf[4096];
+		ssize_t n = 1;
+
+		peer(v, SP_MANAGE, 0, bad);
+		assert_int_equal(write(bad->fd, rows[i].bytes.p, rows[i].bytes.n), rows[i].bytes.n);
+		turn(v, NULL);
+		while (n > 0)
+			n = recv(bad->fd, buf, sizeof buf, MSG_DONTWAIT);
+		if (n != 0)
+			fail_msg("offence: %s: still connected", rows[i].name);
+		end_free(bad);
+	}
+	assert_int_equal(v->k->npeers, 1);
+	end_free(good);
+}
+
+static void
+test_restart_keeps_all(void **state)
+{
+	struct env *v = *state;
+	struct end *one = END();
+	struct sp_audit_report r;
+	struct sp_err e;
+	int dir;
+
+	unlock(v, "correct horse battery");
+	stop(v);
+	forget(&v->super);
+	make_image(v);
+	start(v);
+	unlock(v, "correct horse battery");
+	peer(v, SP_EGRESS, 0, one);
+	assert_true(has(one, "secret-of-one"));
+	dir = open("audit", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sp_audit_verify(dir, NULL, &r, &e), SP_OK);
+	close(dir);
+	end_free(one);
+	forget(&v->super);
+}
+
+/* A store that cannot be opened is said to super, in words, and keeper does nothing else. */
+static void
+test_damaged_store_is_said(void **state)
+{
+	struct env *v = *state;
+	FILE *f;
+
+	turn(v, NULL);
+	stop(v);
+	forget(&v->super);
+	f = fopen("store.db", "w");
+	for (int i = 0; i < 5000; i++)
+		fputs("garbage", f);
+	fclose(f);
+	make_image(v);
+	start(v);
+	turn(v, NULL);
+	assert_int_equal(count(&v->super, SP_M_KEEPER_UP), 1);
+	assert_true(has(&v->super, "store.db is damaged"));
+	forget(&v->super);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_up), T(test_wrong_key_is_said), T(test_secrets_go_to_their_server_only), T(test_m25_references),
+		T(test_rotation), T(test_tokens), T(test_q01_manage_may_not), T(test_q06_other_uid), T(test_offences),
+		T(test_restart_keeps_all), T(test_damaged_store_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
