@@ -66,6 +66,7 @@ make_image(struct env *v)
 	struct sp_findings f;
 	struct sp_out text;
 
+	sp_imgb_free(&v->imgb);
 	sp_findings_init(&f, SP_LIT("c.yaml"));
 	if (sp_config_load(SP_LIT("c.yaml"), &o, &f, &v->imgb) != SP_OK) {
 		sp_out_heap(&text, 65536);
@@ -112,6 +113,8 @@ start(struct env *v)
 	v->k = ctx;
 }
 
+static void forget(struct end *x);
+
 static void
 stop(struct env *v)
 {
@@ -127,6 +130,7 @@ stop(struct env *v)
 	free(v->k);
 	v->k = NULL;
 	close(v->boot.state_dir);
+	forget(&v->super);
 	close(v->super.fd);
 }
 
