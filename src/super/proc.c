@@ -38,10 +38,10 @@ fill_env(const char **envp)
 	envp[n] = NULL;
 }
 
+/* Shares our memory until it is another program: nothing but system calls here. */
 static void
-be_child(struct sp_super *s, const struct sp_child *c, pid_t parent)
+be_child(const struct sp_super *s, const struct sp_child *c, const char *const *envp, pid_t parent)
 {
-	const char *envp[ENV_MAX];
 	sigset_t none;
 	int exe, fd3, fd4;
 
@@ -63,7 +63,6 @@ be_child(struct sp_super *s, const struct sp_child *c, pid_t parent)
 		_exit(EXIT_NO_EXEC);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	fill_env(envp);
 	(void)syscall(SYS_execveat, exe, "", c->argv, envp, AT_EMPTY_PATH);
 	_exit(EXIT_NO_EXEC);
 }
@@ -71,10 +70,15 @@ be_child(struct sp_super *s, const struct sp_child *c, pid_t parent)
 pid_t
 sp_child_start(struct sp_super *s, const struct sp_child *c)
 {
-	pid_t parent = getpid(), pid = fork();
+	const char *envp[ENV_MAX];
+	const pid_t parent = getpid();
+	pid_t pid;
 
+	fill_env(envp);
+	/* vfork: copying our page tables for each role would be the longest part of the start. */
+	pid = vfork();
 	if (pid == 0)
-		be_child(s, c, parent);
+		be_child(s, c, envp, parent);
 	return pid;
 }
 
