@@ -101,5 +101,6 @@ main(int argc, char **argv)
 		say("cannot start", e.log);
 		return 1;
 	}
-	return run(sp_str(argv[1]), (uint32_t)generation);
+	/* Nothing is buffered; exit handlers of libraries have no business in the jail. */
+	_exit(run(sp_str(argv[1]), (uint32_t)generation));
 }
