@@ -65,7 +65,7 @@ enum sp_admin_op {
 	SP_ADMIN_VAULT_LIST,		/* CLI only.  {} -> {"records":[{"name","set","bytes"}…]} */
 	SP_ADMIN_VAULT_SET,		/* CLI only.  u16 length, name, value */
 	SP_ADMIN_VAULT_RM,		/* CLI only.  {"name"} */
-	SP_ADMIN_VAULT_REKEY,		/* CLI only.  the new key or passphrase */
+	SP_ADMIN_VAULT_REKEY,		/* CLI only.  u8 step (admin/admin.h), then the new key or passphrase */
 	SP_ADMIN_AUDIT_TAIL,		/* {"lines":n} -> the last lines, newest last */
 	SP_ADMIN_TOOLS,			/* {} -> {"tools":[{"server","name","access"}…]} */
 	SP_ADMIN_OP_COUNT
