@@ -420,12 +420,20 @@ on_empty(void *ctx)
 	emptied = true;
 }
 
+static bool
+closed_by(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 test_drain(void **state)
 {
-	int busy, idle;
+	int busy, idle, late;
 	sp_slice got;
-	bool closed;
+	bool closed = false;
 
 	tw_open(&w, &(struct ti_options){ 0 });
 	w.f.done = on_empty;
@@ -433,8 +441,17 @@ test_drain(void **state)
 	w.auto_result = NULL;
 	busy = tw_client(&w);
 	idle = tw_client(&w);
+	late = tw_client(&w);
 	tw_send(&w, busy, sp_str(tw_post(RD, TW_CALL("dns_list", "{}"))));
 	sp_hub_drain(&w.f.hub);
+	/* What was on its way is served, and is the last. */
+	tw_send(&w, late, sp_str(tw_post(RD, TW_RPC("ping", ""))));
+	got = tw_take(&w, late, &closed);
+	assert_true(closed && tw_has(got, "\"result\":{}") && tw_has(got, "\r\nConnection: close\r\n"));
+	for (int i = 0; i < 200 && !closed_by(idle); i++) {
+		usleep(10000);
+		tw_turn(&w, 1);
+	}
 	got = tw_take(&w, idle, &closed);
 	assert_true(closed && got.n == 0 && !emptied);
 	tw_result(&w, w.calls[0].id, "{\"content\":[]}");
@@ -442,6 +459,7 @@ test_drain(void **state)
 	assert_true(closed && tw_has(got, "\"content\":[]") && tw_has(got, "\r\nConnection: close\r\n") && emptied);
 	close(busy);
 	close(idle);
+	close(late);
 	tw_close(&w);
 }
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	READ_ROOM = 16384, POOL_KEEP = 32, SWEEP_MS = 250, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535,
+	READ_ROOM = 16384, POOL_KEEP = 32, LAST_WORD_MS = 300, SWEEP_MS = 250, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535,
 	LINES_PER_S = 20
 };
 
@@ -382,17 +382,17 @@ sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, voi
 void
 sp_hub_drain(struct sp_hub *h)
 {
-	struct sp_conn *c, *next;
+	uint64_t end = uv_now(h->loop) + LAST_WORD_MS;
+	struct sp_conn *c;
 
 	if (h->draining)
 		return;
 	h->draining = true;
 	stop_listening(h);
-	for (c = h->waiting.first; c != NULL; c = next) {
-		next = c->next;
-		if (c->w == NULL && c->state == SP_CONN_WAIT)
-			sp_conn_close(c);
-	}
+	/* A request may be on its way on a connection that we accepted just now: it is served, and is the last. */
+	for (c = h->waiting.first; c != NULL; c = c->next)
+		if (c->w == NULL && c->state == SP_CONN_WAIT && (c->deadline_ms == 0 || c->deadline_ms > end))
+			c->deadline_ms = end;
 	for (c = h->busy.first; c != NULL; c = c->next)
 		c->close_after = true;
 	if (h->nconn == 0 && h->empty != NULL)

@@ -329,6 +329,8 @@ def memory_has(pid, needles):
             if "r" not in perms or "[vvar]" in line or "[vsyscall]" in line:
                 continue
             start, end = (int(x, 16) for x in span.split("-"))
+            if end - start > 1 << 32:
+                continue        # the shadow of a sanitizer, not memory
             try:
                 mem.seek(start)
                 data = mem.read(end - start)
