@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "seccomp_filters.h"
+#include "os/seccomp_filters.h"
 
 enum { FILTER_MAX = 1024 };
 
