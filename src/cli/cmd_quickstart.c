@@ -331,6 +331,14 @@ curl_line(const struct quick *q, const char *word, const char *header, const cha
 static void
 tell(const struct quick *q)
 {
+	char self_path[4096];
+	ssize_t n = readlink("/proc/self/exe", self_path, sizeof self_path - 1);
+
+	/* The program need not be on the PATH yet. */
+	if (n > 0)
+		self_path[n] = '\0';
+	else
+		snprintf(self_path, sizeof self_path, "sallyport");
 	printf("endpoint   http://127.0.0.1:%u/mcp\n", q->port);
 	printf("config     %s\n", q->config);
 	printf("state      %s (log: %s)\n", q->state, q->log);
@@ -338,7 +346,7 @@ tell(const struct quick *q)
 	printf("clients    %s/clients/ (mcp.json, cursor.json, vscode.json)\n", q->dir);
 	curl_line(q, "try", q->reader, "gateway_health", "{}");
 	curl_line(q, "refused", q->reader, "gateway_revokeToken", "{\"name\":\"admin\"}");
-	printf("why        sallyport why --as static/reader --scopes gateway:read --tool gateway.revokeToken -c '%s'\n", q->config);
+	printf("why        '%s' why --as static/reader --scopes gateway:read --tool gateway.revokeToken -c '%s'\n", self_path, q->config);
 }
 
 static bool

@@ -118,3 +118,22 @@ def test_limits_per_caller(make_gateway, issuer):
     assert [a.status for a in answers] == [200] * 5 + [429] * 3
     assert int(answers[-1].header("Retry-After")) >= 1
     assert g.call("dns_listZones", {"server_id": "localhost"}, other).status == 200
+
+
+def test_e10_only_the_configured_claim_gives_scopes(gateway, issuer):
+    for claims in ({"scp": "dns:read"}, {"scopes": ["dns:read"]}, {"scope": "", "scp": ["dns:read"]}, {"permissions": "dns:read"}):
+        assert names(gateway, issuer.token(gateway.url, **claims)) == [], claims
+
+
+def test_e26_descriptions_are_cleaned_and_bounded(make_gateway, issuer):
+    g = make_gateway(start=False)
+    document = json.loads((g.folder / "pdns.json").read_text())
+    operation = document["paths"]["/servers"]["get"]
+    operation["summary"] = "\u001b[31mred\u202e\u2066"
+    operation["description"] = "<script>" + "\u0007x" * 100000
+    (g.folder / "pdns.json").write_text(json.dumps(document))
+    g.start()
+    body = g.rpc("tools/list", {}, issuer.token(g.url, scope="dns:read")).body.decode()
+    tool = next(t for t in json.loads(body)["result"]["tools"] if t["name"] == "dns_listServers")
+    text = tool.get("title", "") + tool["description"]
+    assert len(text) < 10000 and not set(text) & {"\u001b", "\u202e", "\u2066", "\u0007"}

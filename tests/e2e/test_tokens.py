@@ -158,3 +158,16 @@ def test_b20_a_cached_token_dies_at_its_exp(gateway, issuer):
     assert status_of(gateway, token).status == 200
     time.sleep(5)
     assert status_of(gateway, token).status == 401
+
+
+def test_a43_no_claim_is_judged_before_the_signature_holds(gateway, issuer):
+    forged = issuer.token(gateway.url, exp=1, sub="a43-" + "x" * 8)[:-4] + "AAAA"
+    before = len(gateway.text())
+    assert status_of(gateway, forged).status == 401
+    line = peers.wait_for("the log line", lambda: next((l for l in gateway.text()[before:].splitlines() if "rejected" in l), None), 3)
+    assert "signature" in line and "exp" not in line and "a43" not in line
+
+
+@pytest.mark.parametrize("name", ["X-Sallyport-Identity", "X-Forwarded-User", "X-Auth-Request-User", "X_Forwarded_User"])
+def test_d09_d15_no_header_is_an_identity(gateway, name):
+    assert gateway.rpc("tools/list", {}, headers={name: "admin"}).status == 401

@@ -73,7 +73,7 @@ def stalls(conn, request):
 
 
 FAULTS = {
-    "K19 M11 redirect elsewhere": sends(answer("", "302 Found", "Location: http://169.254.169.254/\r\n")),
+    "K19 M11 N10 redirect elsewhere": sends(answer("", "302 Found", "Location: http://169.254.169.254/\r\n")),
     "K19 length and coding": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     "K19 101": sends(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
     "K19 1xx flood": sends(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000 + answer("[]")),
@@ -262,3 +262,35 @@ def test_l06_numbers_are_forwarded_digit_exact(front_of):
             '{"server_id":"localhost","q":"x","max":9007199254740993}}}')
     g.request(body=text, token=token, headers={"MCP-Protocol-Version": "2025-11-25"})
     assert b"max=9007199254740993" in faulty.requests[0]
+
+
+def test_k23_an_answer_cannot_leave_its_text(front_of):
+    g, faulty, token = front_of
+    text = 'x"}]}}\r\n\r\nHTTP/1.1 200 OK\r\n\r\ndata: {"jsonrpc":"2.0"}\n\n'
+    faulty.behave = sends(answer(text, media="text/plain"))
+    a = g.call("dns_listZones", {"server_id": "localhost"}, token)
+    assert result_of(a)["content"][0]["text"] == text and int(a.header("Content-Length")) == len(a.body)
+
+
+def test_m26_a_large_argument_is_carried_or_refused(front_of):
+    g, faulty, token = front_of
+    faulty.behave = sends(answer("[]"))
+    for size in (200_000, 900_000):
+        faulty.requests.clear()
+        a = g.call("dns_createZone", {"server_id": "localhost", "name": "a" * size, "kind": "Native"}, token)
+        assert a.status == 200, a.status
+    assert g.call("dns_createZone", {"server_id": "localhost", "name": "a" * 1_100_000}, token).status == 413
+
+
+def test_m18_debug_logs_hold_no_key_and_no_token(make_gateway, issuer, canary):
+    import subprocess
+    g = make_gateway(start=False)
+    g.process = subprocess.Popen([peers.SALLYPORT, "serve", "--debug", "-c", str(g.config)], stdout=open(g.log, "ab"),
+                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    peers.wait_for("the gateway", g.ready, 20)
+    token = issuer.token(g.url, scope="dns:read")
+    for zone in ("a.test.", "..", "no-such-zone."):
+        g.call("dns_listZone", {"server_id": "localhost", "zone_id": zone}, token)
+    g.stop()
+    text = g.text()
+    assert canary not in text and token not in text and token.split(".")[2] not in text
