@@ -1,40 +1,10 @@
 #include "cli/options.h"
 
+#include "base/near.h"
+
 #include <stdio.h>
 
 enum { WORD_MAX = 32, NEAR = 2 };
-
-static size_t
-least(size_t a, size_t b, size_t c)
-{
-	size_t m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* Edit distance of two short words. */
-static size_t
-distance(sp_slice a, sp_slice b)
-{
-	size_t row[WORD_MAX + 1];
-
-	if (a.n > WORD_MAX || b.n > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t up = row[j];
-
-			row[j] = least(up + 1, row[j - 1] + 1, diagonal + (a.p[i - 1] != b.p[j - 1]));
-			diagonal = up;
-		}
-	}
-	return row[b.n];
-}
 
 const char *
 sp_nearest(sp_slice word, const char *const *candidates, size_t n)
@@ -43,7 +13,7 @@ sp_nearest(sp_slice word, const char *const *candidates, size_t n)
 	size_t best_distance = (word.n + 1) / 3 < NEAR ? (word.n + 1) / 3 + 1 : NEAR + 1;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, sp_str(candidates[i]));
+		size_t d = sp_edit_distance(word, sp_str(candidates[i]));
 
 		if (d < best_distance && d < sp_str(candidates[i]).n) {
 			best = candidates[i];

@@ -1,44 +1,12 @@
 #include "config/value.h"
 
-enum { WORD_MAX = 48 };
+#include "base/near.h"
 
 static const struct known_key { enum key_place place; sp_slice name; int from; } known[] = {
 #define K(place, name, from) { place, SP_LIT_INIT(name), from },
 #include "config/keys.def"
 #undef K
 };
-
-static size_t
-least(size_t a, size_t b, size_t c)
-{
-	size_t m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* Edits (insert, delete, replace) between two short words. */
-static size_t
-distance(sp_slice a, sp_slice b)
-{
-	size_t row[WORD_MAX + 1];
-
-	if (a.n > WORD_MAX || b.n > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t above = row[j];
-
-			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a.p[i - 1] != b.p[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[b.n];
-}
 
 sp_slice
 sp_cfg_nearest(sp_slice word, const sp_slice *names, size_t n)
@@ -47,7 +15,7 @@ sp_cfg_nearest(sp_slice word, const sp_slice *names, size_t n)
 	size_t least_so_far = SIZE_MAX;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, names[i]);
+		size_t d = sp_edit_distance(word, names[i]);
 
 		/* A beginning that fits is near, however long the rest ("perm" for "permissions"). */
 		if (word.n >= 4 && sp_starts(names[i], word))
