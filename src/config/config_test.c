@@ -187,6 +187,8 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	    "2:76: error: `key` must be a reference. Store the value: sallyport vault set NAME, then write vault:NAME\n" },
 	{ "literal secret in the long form", AUTH "servers: {dns: {openapi: dns.json, url: https://d.internal, secrets: {key: {secret: s3cr3t}}}}\n" RULES,
 	    "2:85: error: `secret` must be a reference. Store the value: sallyport vault set NAME, then write vault:NAME\n" },
+	{ "a name that the vault cannot hold", AUTH "servers: {dns: {openapi: dns.json, url: https://d.internal, secrets: {key: vault:PDNS}}}\n" RULES,
+	    "2:76: error: `key` must be a reference. Store the value: sallyport vault set NAME, then write vault:NAME\n" },
 	{ "Q09 expansion", AUTH "servers: {dns: {openapi: dns.json, url: https://d.internal, secrets: {key: \"${KEY}\"}}}\n" RULES,
 	    "2:76: error: `key` must be a reference" },
 	{ "Q09 env without a name", AUTH "servers: {dns: {openapi: dns.json, url: https://d.internal, secrets: {key: \"env:\"}}}\n" RULES,

@@ -23,15 +23,16 @@ sp_cfg_path(struct cfg *c, const struct item *at, const char *what, sp_slice *ou
 	return out->p != NULL;
 }
 
+/* What `sallyport vault set` takes: [a-z0-9][a-z0-9._-]{0,63}. */
 static bool
 is_vault_name(sp_slice s)
 {
-	if (s.n == 0 || s.n > 64 || s.p[0] == '.' || s.p[0] == '-')
+	if (s.n == 0 || s.n > 64 || s.p[0] == '.' || s.p[0] == '-' || s.p[0] == '_')
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char b = (unsigned char)s.p[i];
 
-		if (!sp_is_alpha(b) && !sp_is_digit(b) && b != '.' && b != '_' && b != '-')
+		if (!(b >= 'a' && b <= 'z') && !sp_is_digit(b) && b != '.' && b != '_' && b != '-')
 			return false;
 	}
 	return true;
