@@ -345,3 +345,46 @@ def test_systemd_socket_and_notify(make_gateway, issuer, tmp_path):
     token = issuer.token(g.url, scope="dns:read")
     assert g.call("dns_listZones", {"server_id": "localhost"}, token).status == 200
     assert g.stop() == 0
+
+
+def test_super_killed_takes_the_roles_along_and_a_new_one_continues(make_gateway, issuer):
+    g = make_gateway()
+    token = issuer.token(g.url, scope="dns:read")
+    assert g.call("dns_listZones", {"server_id": "localhost"}, token).status == 200
+    pids = sum(g.roles().values(), [])
+    g.process.kill()
+    g.process.wait()
+    g.process = None
+
+    def alive(pid):
+        try:
+            return ") Z" not in open(f"/proc/{pid}/stat", encoding="ascii").read()
+        except OSError:
+            return False
+    peers.wait_for("the roles' end", lambda: not any(alive(p) for p in pids), 5)
+    g.log.write_text("")
+    g.start()
+    peers.wait_for("service", lambda: g.call("dns_listZones", {"server_id": "localhost"}, token).status == 200, 5)
+    assert g.stop() == 0
+    assert g.cli("audit", "verify").returncode == 0
+    calls = [l for l in g.audit() if l["kind"] == "intent"]
+    assert len(calls) == 2 and len([l for l in g.audit() if l["kind"] == "outcome"]) == 2
+
+
+def test_ipv6_and_unix_listeners(make_gateway, issuer):
+    import socket
+    g = make_gateway(start=False)
+    path = g.folder / "gateway.sock"
+    g.config.write_text(g.config.read_text().replace(f"listen: 127.0.0.1:{g.port}",
+                                                     f"listen: [\"127.0.0.1:{g.port}\", \"[::1]:{g.port}\", \"unix:{path}\"]\nurl: {g.url}"))
+    g.start()
+    token = issuer.token(g.url, scope="dns:read")
+    text = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    for family, address, host in ((socket.AF_INET6, ("::1", g.port), f"[::1]:{g.port}"), (socket.AF_UNIX, str(path), f"127.0.0.1:{g.port}")):
+        s = socket.socket(family)
+        s.connect(address)
+        s.sendall((f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+                   f"MCP-Protocol-Version: 2025-11-25\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}").encode())
+        got = s.makefile("rb").read()
+        assert got.startswith(b"HTTP/1.1 200"), (family, got)
+    assert os.stat(path).st_mode & 0o777 == 0o600

@@ -294,3 +294,29 @@ def test_m18_debug_logs_hold_no_key_and_no_token(make_gateway, issuer, canary):
     g.stop()
     text = g.text()
     assert canary not in text and token not in text and token.split(".")[2] not in text
+
+
+def test_powerdns_itself_slow_stopped_and_back(make_gateway, issuer, tmp_path):
+    """The real server, held by SIGSTOP, then killed, then started again: errors, and recovery by itself."""
+    import signal
+    server = peers.PowerDns(tmp_path / "pdns", "another-key-0123456789")
+    server.start()
+    try:
+        g = make_gateway(url=f"http://127.0.0.1:{server.http}/api/v1", secret=server.key, extra="limits: {call_time: 2s}\n")
+        token = issuer.token(g.url, scope="dns:read")
+
+        def call():
+            return result_of(g.call("dns_listZones", {"server_id": "localhost"}, token))
+        assert call()["isError"] is False
+        server.process.send_signal(signal.SIGSTOP)
+        slow = call()
+        server.process.send_signal(signal.SIGCONT)
+        assert slow["isError"] and "in time" in slow["content"][0]["text"]
+        peers.wait_for("recovery", lambda: call()["isError"] is False, 10)
+        server.stop()
+        assert call()["isError"] is True
+        server.start()
+        peers.wait_for("recovery", lambda: call()["isError"] is False, 10)
+        assert server.key not in g.text()
+    finally:
+        server.stop()
