@@ -221,3 +221,10 @@ def test_f01_f02_metadata_comes_from_the_configuration(gateway):
     assert a.status == 200 and m["resource"] == gateway.url and m["authorization_servers"] == ["https://issuer.test"]
     assert "offline_access" not in a.body.decode() and b"evil" not in a.body
     assert gateway.request("GET", "/.well-known/oauth-protected-resource").status in (200, 404)
+
+
+def test_limits_of_a_head(gateway):
+    host = f"127.0.0.1:{gateway.port}"
+    for extra in ("X-A: " + "b" * 20000 + "\r\n", "".join(f"X-{i}: b\r\n" for i in range(150))):
+        got, closed = gateway.raw((HEAD.replace("{host}", host) + extra + "\r\n").encode())
+        assert got.startswith(b"HTTP/1.1 431") and closed, got[:80]

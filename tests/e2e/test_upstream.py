@@ -320,3 +320,31 @@ def test_powerdns_itself_slow_stopped_and_back(make_gateway, issuer, tmp_path):
         assert server.key not in g.text()
     finally:
         server.stop()
+
+
+def test_in_flight_limit_per_caller(make_gateway, issuer):
+    release = threading.Event()
+
+    def waits(conn, request):
+        release.wait(15)
+        conn.sendall(answer("[]"))
+        return False
+    faulty = Faulty(waits)
+    g = make_gateway(url=f"http://127.0.0.1:{faulty.port}/api/v1", extra="limits: {in_flight: 2}\n")
+    busy, calm = (issuer.token(g.url, sub=s, scope="dns:read") for s in ("busy", "calm"))
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(g.call("dns_listZones", {"server_id": "localhost"}, busy))) for _ in range(2)]
+    for t in threads:
+        t.start()
+    peers.wait_for("both under way", lambda: len(faulty.requests) == 2, 5)
+    third = g.call("dns_listZones", {"server_id": "localhost"}, busy)
+    assert third.status == 429 and third.header("Retry-After")
+    other = threading.Thread(target=lambda: got.append(g.call("dns_listZones", {"server_id": "localhost"}, calm)))
+    other.start()
+    peers.wait_for("the other caller's call", lambda: len(faulty.requests) == 3, 5)
+    release.set()
+    for t in [*threads, other]:
+        t.join(15)
+    assert [a.status for a in got] == [200] * 3
+    assert g.call("dns_listZones", {"server_id": "localhost"}, busy).status == 200
+    faulty.close()
