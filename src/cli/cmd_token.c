@@ -237,17 +237,13 @@ static const struct token_command {
 static const struct token_command *
 find_command(const char *word)
 {
-	const char *names[SP_COUNT(commands)], *near;
+	const char *names[SP_COUNT(commands)];
+	size_t i;
 
-	for (size_t i = 0; i < SP_COUNT(commands); i++) {
+	for (i = 0; i < SP_COUNT(commands); i++)
 		names[i] = commands[i].name;
-		if (strcmp(word, names[i]) == 0)
-			return &commands[i];
-	}
-	near = sp_nearest(sp_str(word), names, SP_COUNT(names));
-	fprintf(stderr, "sallyport token: there is no such operation%s%s%s\n", near != NULL ? ". Did you mean `" : "",
-	    near != NULL ? near : "", near != NULL ? "`?" : ": new, list, revoke");
-	return NULL;
+	i = sp_operation("token", word, names, SP_COUNT(names));
+	return i < SP_COUNT(commands) ? &commands[i] : NULL;
 }
 
 int

@@ -37,21 +37,29 @@ struct vault_args { struct sp_where where; const char *fresh, *name; };
 
 /* ---------------------------------------------------------------- init */
 
+/* Folder and name of the key file that `ref` speaks of; *name stays NULL when it is no file.  *dir may be a new descriptor. */
+static enum sp_status
+key_place(struct sp_place_state *p, const char *ref, int *dir, const char **name, struct sp_err *e)
+{
+	sp_slice r = sp_str(ref);
+
+	if (r.n == 0) {
+		*name = SP_VAULT_KEY_FILE;
+		return SP_OK;
+	}
+	return sp_take(&r, SP_LIT("file:")) ? sp_place_folder(p, r.p, dir, name, e) : SP_OK;
+}
+
 /* The key file of `ref`, made when it is not there. */
 static enum sp_status
 make_key(struct sp_place_state *p, const char *ref, struct sp_err *e)
 {
 	SP_AUTO(sp_secret_free) struct sp_secret *key = sp_secret_new(SP_MATERIAL_MAX);
-	const char *name = SP_VAULT_KEY_FILE;
-	sp_slice r = sp_str(ref);
-	enum sp_status st = SP_OK;
+	const char *name = NULL;
 	int dir = p->dir;
+	enum sp_status st = key_place(p, ref, &dir, &name, e);
 
-	if (r.n != 0 && !sp_take(&r, SP_LIT("file:")))
-		return SP_OK;
-	if (r.n != 0)
-		st = sp_place_folder(p, r.p, &dir, &name, e);
-	if (st != SP_OK)
+	if (st != SP_OK || name == NULL)
 		return st;
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (key == NULL || sp_material_random(key) != SP_OK)
@@ -225,16 +233,11 @@ rekey_step(struct sp_place_state *p, unsigned step, const struct sp_secret *fres
 static enum sp_status
 save_key(struct sp_place_state *p, const char *ref, const struct sp_secret *key, struct sp_err *e)
 {
-	const char *name = SP_VAULT_KEY_FILE;
-	sp_slice r = sp_str(ref);
-	enum sp_status st = SP_OK;
+	const char *name = NULL;
 	int dir = p->dir;
+	enum sp_status st = key_place(p, ref, &dir, &name, e);
 
-	if (r.n != 0 && !sp_take(&r, SP_LIT("file:")))
-		return SP_OK;
-	if (r.n != 0)
-		st = sp_place_folder(p, r.p, &dir, &name, e);
-	if (st == SP_OK)
+	if (st == SP_OK && name != NULL)
 		st = sp_state_replace(dir, name, sp_secret_peek(key), e);
 	if (dir != p->dir)
 		close(dir);
@@ -289,17 +292,13 @@ static const struct vault_command {
 static const struct vault_command *
 find_command(const char *word)
 {
-	const char *names[SP_COUNT(commands)], *near;
+	const char *names[SP_COUNT(commands)];
+	size_t i;
 
-	for (size_t i = 0; i < SP_COUNT(commands); i++) {
+	for (i = 0; i < SP_COUNT(commands); i++)
 		names[i] = commands[i].name;
-		if (strcmp(word, names[i]) == 0)
-			return &commands[i];
-	}
-	near = sp_nearest(sp_str(word), names, SP_COUNT(names));
-	fprintf(stderr, "sallyport vault: there is no such operation%s%s%s\n", near != NULL ? ". Did you mean `" : "",
-	    near != NULL ? near : "", near != NULL ? "`?" : ": init, set, list, rm, rekey");
-	return NULL;
+	i = sp_operation("vault", word, names, SP_COUNT(names));
+	return i < SP_COUNT(commands) ? &commands[i] : NULL;
 }
 
 static int

@@ -23,6 +23,23 @@ sp_nearest(sp_slice word, const char *const *candidates, size_t n)
 	return best;
 }
 
+size_t
+sp_operation(const char *command, const char *word, const char *const *names, size_t n)
+{
+	const char *near;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(word, names[i]) == 0)
+			return i;
+	near = sp_nearest(sp_str(word), names, n);
+	fprintf(stderr, "sallyport %s: there is no such operation", command);
+	if (near != NULL)
+		fprintf(stderr, ". Did you mean `%s`?\n", near);
+	for (size_t i = 0; near == NULL && i < n; i++)
+		fprintf(stderr, "%s%s%s", i == 0 ? ": " : ", ", names[i], i + 1 == n ? "\n" : "");
+	return n;
+}
+
 static bool
 unknown(const char *command, sp_slice name, const struct sp_opt *opts, size_t nopts)
 {

@@ -18,5 +18,7 @@ SP_MUST bool sp_opts_read(const char *command, int argc, char **argv, const stru
     const char **words, size_t max, size_t *n);
 /* The candidate that is nearest to `word`, or NULL when none is near. */
 const char *sp_nearest(sp_slice word, const char *const *candidates, size_t n);
+/* Which of a command's operations `word` is; n when it is none, which was said with the nearest or with all of them. */
+SP_MUST size_t sp_operation(const char *command, const char *word, const char *const *names, size_t n);
 
 #endif

@@ -1,14 +1,12 @@
 """The real programs of the end-to-end tests: PowerDNS, the gateway itself, a token issuer, the SDK clients."""
 
 import base64
-import hashlib
 import http.client
 import json
 import os
 import pathlib
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -338,11 +336,3 @@ def memory_has(pid, needles):
                 continue
             found |= {n for n in needles if n in data}
     return found
-
-
-def copy_tree(src, dst):
-    shutil.copytree(src, dst)
-
-
-def sha256_hex(text):
-    return hashlib.sha256(text.encode()).hexdigest()
