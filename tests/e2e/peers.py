@@ -30,6 +30,19 @@ def free_port(kind=socket.SOCK_STREAM):
         return s.getsockname()[1]
 
 
+def free_dns_port():
+    """Free for UDP and TCP: a DNS server binds both."""
+    for _ in range(100):
+        port = free_port(socket.SOCK_DGRAM)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no port is free for both UDP and TCP")
+
+
 def wait_for(what, check, seconds=10.0, every=0.02):
     """Polls until check() is truthy; its value.  A bounded loop: the failure names what was waited for."""
     end = time.monotonic() + seconds * PATIENCE
@@ -57,7 +70,7 @@ class PowerDns:
         self.folder = pathlib.Path(folder)
         self.key = key
         self.http = free_port()
-        self.dns = free_port(socket.SOCK_DGRAM)
+        self.dns = free_dns_port()
         self.process = None
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(PDNS_SCHEMA, encoding="utf-8") as schema:
@@ -73,10 +86,14 @@ class PowerDns:
             "guardian=no\ndaemon=no\nsecurity-poll-suffix=\nloglevel=3\n")
 
     def start(self):
-        log = open(self.folder / "pdns.log", "ab")
-        self.process = subprocess.Popen(
-            ["pdns_server", f"--config-dir={self.folder}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_for("PowerDNS", lambda: can_connect(self.http), 20)
+        """A port that somebody else takes in between is theirs for a moment: the server ends, and is started again."""
+        def up():
+            if self.process is None or self.process.poll() is not None:
+                with open(self.folder / "pdns.log", "ab") as log:
+                    self.process = subprocess.Popen(["pdns_server", f"--config-dir={self.folder}"], stdout=log, stderr=log,
+                                                    stdin=subprocess.DEVNULL)
+            return can_connect(self.http)
+        wait_for("PowerDNS", up, 20, 0.2)
 
     def stop(self):
         if self.process:
