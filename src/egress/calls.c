@@ -587,10 +587,10 @@ on_answer(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
 }
 
 static bool
-on_dial(void *ctx, uint32_t id)
+on_dial(void *ctx, uint32_t id, uint32_t origin)
 {
 	struct sp_egress *eg = ctx;
-	struct sp_m_dial m = { id };
+	struct sp_m_dial m = { id, origin };
 	char buf[16];
 	struct sp_out o;
 
@@ -601,4 +601,6 @@ on_dial(void *ctx, uint32_t id)
 	return sp_chan_send(eg->dialer, SP_M_DIAL, sp_out_view(&o), NULL, 0) == SP_OK;
 }
 
-const struct sp_pool_ops sp_call_pool_ops = { on_head, on_answer, on_failed, on_dial };
+const struct sp_pool_ops sp_call_pool_ops = {
+	.head = on_head, .answer = on_answer, .failed = on_failed, .dial = on_dial,
+};

@@ -163,7 +163,8 @@ tables_new(struct sp_egress *eg, struct sp_err *e)
 enum sp_status
 sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct sp_err *e)
 {
-	struct sp_pool_config pool = { .loop = cfg->loop, .tls = cfg->tls, .ops = &sp_call_pool_ops, .ctx = eg };
+	struct sp_pool_origin own = { .tls = cfg->tls };
+	struct sp_pool_config pool = { .loop = cfg->loop, .origins = &own, .norigins = 1, .ops = &sp_call_pool_ops, .ctx = eg };
 	const struct sp_img_head *h = cfg->img->head;
 	enum sp_status st;
 
@@ -173,8 +174,8 @@ sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct 
 	eg->server = SP_IMG_AT(cfg->img, h->servers, server, cfg->index);
 	if ((eg->server->https != 0) != (cfg->tls != NULL))
 		return sp_fail(e, SP_E_BUG, NULL, "TLS is not as the server needs it");
-	pool.host = sp_img_str(cfg->img, eg->server->host);
-	pool.literal = eg->server->host_kind != SP_HOST_NAME;
+	own.host = sp_img_str(cfg->img, eg->server->host);
+	own.literal = eg->server->host_kind != SP_HOST_NAME;
 	pool.limit_answer = h->limit_answer;
 	st = tables_new(eg, e);
 	if (st == SP_OK)

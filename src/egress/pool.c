@@ -104,7 +104,7 @@ sp_pool_kick(struct sp_pool *p)
 	while (p->nwaiting > p->ndials + p->shaking && make_room(p)) {
 		uint32_t id = ++p->next_id;
 
-		if (!p->cfg.ops->dial(p->cfg.ctx, id))
+		if (!p->cfg.ops->dial(p->cfg.ctx, id, 0))
 			return;
 		p->dials[p->ndials++] = id;
 	}
@@ -248,12 +248,12 @@ sp_pool_dialed(struct sp_pool *p, uint32_t id, int fd)
 		return;
 	}
 	watch_time(p);
-	if (p->cfg.tls != NULL)
+	if (p->own.tls != NULL)
 		p->shaking++;
 	st = sp_upconn_new(p, fd);
 	if (st == SP_OK)
 		return;
-	if (p->cfg.tls != NULL)
+	if (p->own.tls != NULL)
 		p->shaking--;
 	fail_first(p, st == SP_E_UPSTREAM ? "the trust store cannot be read" : "the connection cannot be set up");
 }
@@ -333,6 +333,7 @@ sp_pool_new(const struct sp_pool_config *cfg, struct sp_pool **out, struct sp_er
 	if (p == NULL)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
 	p->cfg = *cfg;
+	p->own = cfg->origins[0];
 	p->head = sp_locked_new(SP_POOL_HEAD);
 	p->read = malloc(SP_POOL_READ);
 	p->sweep = malloc(sizeof *p->sweep);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "tls/client.h"
+#include "wire/http1.h"
 
 #include <uv.h>
 
@@ -26,7 +27,9 @@ struct sp_upconn;
 /* One request; part of what its owner keeps.  The owner sets the first group before sp_pool_submit(). */
 struct sp_pool_job {
 	uint32_t identity;		/* of its credentials, from 1 */
+	uint32_t origin;		/* which origin: 0 the server's own */
 	bool	 safe;			/* GET or HEAD */
+	bool	 stream;		/* the answer's body comes in pieces, by begin() and piece(), as it arrives */
 	bool	 no_body;		/* HEAD: the answer has none */
 	sp_slice body;			/* must stay until the job is over */
 
@@ -39,7 +42,8 @@ struct sp_pool_job {
 struct sp_pool_answer {			/* everything in it is the upstream's; valid during the call */
 	unsigned status;
 	sp_slice media;
-	sp_slice body;
+	const struct sp_http_head *head;	/* all of its fields */
+	sp_slice body;			/* empty for streams */
 };
 
 enum sp_pool_fault {
@@ -61,14 +65,19 @@ struct sp_pool_ops {
 	void (*answer)(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a);
 	void (*failed)(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_status st,
 	    unsigned status, const char *why);
+	/* Of streams: the head is there; then the body as it comes, any number of times; answer() or failed() still ends the
+	 * job.  False: enough, the job is over without a further call and its connection is closed.  There is no limit on
+	 * the whole of a stream: that, and its time, are the owner's to watch. */
+	bool (*begin)(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a);
+	bool (*piece)(void *ctx, struct sp_pool_job *job, sp_slice part);
 	/* Asks dialer for a connection; false: there is no dialer now (sp_pool_dialer() tells of the next one). */
-	bool (*dial)(void *ctx, uint32_t id);
+	bool (*dial)(void *ctx, uint32_t id, uint32_t origin);
 };
 
 struct sp_pool_config {
 	uv_loop_t *loop;
-	struct sp_tls_context *tls;	/* NULL: in clear text */
-	sp_slice host; bool literal;	/* of the certificate */
+	const struct sp_pool_origin { struct sp_tls_context *tls; sp_slice host; bool literal; } *origins;
+	uint32_t norigins;		/* copied; tls NULL: in clear text; host: of the certificate */
 	uint64_t limit_answer;
 	const struct sp_pool_ops *ops;
 	void	*ctx;

@@ -42,7 +42,7 @@ on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_
 }
 
 static bool
-on_dial(void *ctx, uint32_t id)
+on_dial(void *ctx, uint32_t id, uint32_t origin)
 {
 	seen.dials++;
 	seen.id = id;
@@ -94,9 +94,10 @@ play(uv_loop_t *loop, struct sp_pool *p, const uint8_t *data, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct sp_pool_ops ops = { on_head, on_answer, on_failed, on_dial };
+	static const struct sp_pool_ops ops = { .head = on_head, .answer = on_answer, .failed = on_failed, .dial = on_dial };
+	static const struct sp_pool_origin own = { 0 };
 	static bool ready;
-	struct sp_pool_config cfg = { .limit_answer = LIMIT, .ops = &ops };
+	struct sp_pool_config cfg = { .limit_answer = LIMIT, .origins = &own, .norigins = 1, .ops = &ops };
 	struct sp_pool *p = NULL;
 	struct sp_err e;
 	uv_loop_t loop;

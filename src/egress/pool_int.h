@@ -37,6 +37,7 @@ struct sp_upconn {
 
 struct sp_pool {
 	struct sp_pool_config cfg;
+	struct sp_pool_origin own;
 	uv_timer_t *sweep;
 	bool	 sweeping;
 	struct sp_upconn *conns[SP_POOL_CONNS];

@@ -157,7 +157,7 @@ sp_upconn_new(struct sp_pool *p, int fd)
 	c->idle_ms = SP_POOL_IDLE_MS;
 	sp_out_heap(&c->text, (size_t)p->cfg.limit_answer);
 	p->conns[p->n++] = c;
-	if (p->cfg.tls == NULL) {
+	if (p->own.tls == NULL) {
 		enter(c, SP_UP_IDLE);
 		watch(c, UV_READABLE);
 		p->shaking++;		/* taken back by sp_pool_ready() */
@@ -165,7 +165,7 @@ sp_upconn_new(struct sp_pool *p, int fd)
 		return SP_OK;
 	}
 	enter(c, SP_UP_SHAKE);
-	st = sp_tls_new(p->cfg.tls, fd, p->cfg.host, p->cfg.literal, &c->tls, &e);
+	st = sp_tls_new(p->own.tls, fd, p->own.host, p->own.literal, &c->tls, &e);
 	if (st != SP_OK) {
 		sp_upconn_close(c);
 		return st;

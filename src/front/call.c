@@ -225,7 +225,7 @@ sp_call_start(struct sp_conn *c)
 		sp_reply_rpc(c, SP_E_RATE, nothing, retry_s == 0 ? 1 : retry_s);
 		return;
 	}
-	tool = sp_img_find_tool(f->img, q->ask.tool);
+	tool = sp_img_find_tool(f->img, q->ask.name);
 	if (tool != UINT32_MAX)
 		sp_decide(f->img, q->who, tool, q->ask.args, &d);
 	if (d.outcome != SP_ALLOW) {

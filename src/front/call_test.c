@@ -109,7 +109,7 @@ test_long_arguments(void **state)
 static void
 result_part(uint32_t id, uint32_t total, sp_slice part)
 {
-	struct sp_m_result m = { id, total, part };
+	struct sp_m_result m = { id, SP_RESULT_TOOL, total, part };
 
 	sp_enc_result(sp_chan_begin(w.egress, SP_M_RESULT), &m);
 	sp_chan_end(w.egress);

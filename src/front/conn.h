@@ -170,6 +170,22 @@ void sp_conn_stream(struct sp_conn *c, const struct sp_answer *a, uint64_t total
 /* More of a streamed answer; never more than its total. */
 void sp_conn_more(struct sp_conn *c, const sp_slice *body, unsigned n);
 
+/*
+ * An answer of unknown length: Server-Sent Events, chunked.  sp_conn_events_begin() sends the head (Cache-Control: no-store,
+ * X-Accel-Buffering: no) and no event yet.  A comment goes out whenever the stream was silent for SP_SSE_SILENCE_MS, and is
+ * also what finds a client that is gone.  An event is one line of JSON; line breaks in it become spaces.
+ */
+enum { SP_SSE_SILENCE_MS = 15000 };
+void sp_conn_events_begin(struct sp_conn *c, const struct sp_answer *a);
+/* One event, from pieces of one JSON text that follow each other. */
+void sp_conn_event(struct sp_conn *c, const sp_slice *json, unsigned n);
+/* The same while the text is not all there: begin, any number of pieces, end. */
+void sp_conn_event_begin(struct sp_conn *c);
+void sp_conn_event_piece(struct sp_conn *c, sp_slice json);
+void sp_conn_event_end(struct sp_conn *c);
+/* The stream is over; the connection goes on. */
+void sp_conn_events_end(struct sp_conn *c);
+
 /* May a line be written?  Whoever can cause a line must not be able to flood the log. */
 SP_MUST bool sp_quota_take(struct sp_quota *q, uint64_t now_ms);
 SP_MUST bool sp_hub_may_log(struct sp_hub *h);

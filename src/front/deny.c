@@ -130,7 +130,7 @@ audit(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp
 		SP_RING_TEXT(r.tool, sp_img_str(img, t->name));
 		SP_RING_TEXT(r.server, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name));
 	} else {
-		SP_RING_TEXT(r.tool, q->ask.tool);
+		SP_RING_TEXT(r.tool, q->ask.name);
 	}
 	SP_RING_TEXT(r.note, sp_str(d->reason));
 	if (d->reason_rule < img->head->rules.n)
@@ -156,7 +156,7 @@ sp_deny(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct 
 		why_write(&o, f, q, tool, d->outcome == SP_REFUSED_ARGS);
 	if (d->reason_rule < img->head->rules.n)
 		line = SP_IMG_AT(img, img->head->rules, rule, d->reason_rule)->line;
-	sp_log(SP_WARN, "denied", SP_C("reason", d->reason), SP_U("line", line), SP_S("tool", q->ask.tool),
+	sp_log(SP_WARN, "denied", SP_C("reason", d->reason), SP_U("line", line), SP_S("tool", q->ask.name),
 	    SP_S("source", sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, q->who->source)->name)),
 	    SP_S("user", q->who->user), SP_S("why", sp_out_view(&o)));
 }

@@ -174,7 +174,7 @@ sp_front_body(struct sp_conn *c)
 	case SP_MCP_DISCOVER:
 		sp_mcp_discover(sp_reply_text(c), q->id);
 		break;
-	case SP_MCP_PING:
+	default:
 		sp_mcp_empty(sp_reply_text(c), q->ask.era, q->id);
 		break;
 	}

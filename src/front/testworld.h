@@ -54,7 +54,7 @@ tw_find(struct world *w, uint32_t id)
 static inline void
 tw_result(struct world *w, uint32_t id, const char *json)
 {
-	struct sp_m_result m = { id, (uint32_t)strlen(json), sp_str(json) };
+	struct sp_m_result m = { id, SP_RESULT_TOOL, (uint32_t)strlen(json), sp_str(json) };
 
 	sp_enc_result(sp_chan_begin(w->egress, SP_M_RESULT), &m);
 	sp_chan_end(w->egress);

@@ -9,20 +9,28 @@
 #include "base/out.h"
 #include "wire/http1.h"	/* enum sp_method */
 
-#define SP_IMAGE_MAGIC 0x53505930u	/* the last digit counts format changes */
+#define SP_IMAGE_MAGIC 0x53505931u	/* the last digit counts format changes */
 #define SP_ANYONE UINT32_MAX
+enum { SP_SHOWN_MAX = 64 };	/* bytes of the name that clients see */
 enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64 };	/* most scopes, and tags; most steps of sp_img_find_tool() */
 
-enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS };
+enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS, SP_SOURCE_REMOTE, SP_SOURCE_PEER };
 enum sp_place { SP_PLACE_HEADER = 1, SP_PLACE_QUERY, SP_PLACE_COOKIE };
-enum sp_server_kind { SP_SERVER_OPENAPI = 1, SP_SERVER_MANAGEMENT };
-enum sp_param_in { SP_IN_PATH = 1, SP_IN_QUERY, SP_IN_HEADER };
-enum sp_param_style { SP_STYLE_SIMPLE = 1, SP_STYLE_FORM };
+enum sp_server_kind { SP_SERVER_OPENAPI = 1, SP_SERVER_MANAGEMENT, SP_SERVER_MCP };
+enum sp_param_in { SP_IN_PATH = 1, SP_IN_QUERY, SP_IN_HEADER, SP_IN_COOKIE };
+enum sp_param_style {
+	SP_STYLE_SIMPLE = 1, SP_STYLE_FORM, SP_STYLE_LABEL, SP_STYLE_MATRIX, SP_STYLE_SPACE, SP_STYLE_PIPE, SP_STYLE_DEEP,
+	SP_STYLE_JSON			/* a parameter with `content`: its value as JSON text */
+};
 enum sp_body_kind { SP_BODY_NONE = 0, SP_BODY_FLAT, SP_BODY_ARG };	/* FLAT: all arguments that are no parameter, as one object */
 enum sp_json_type { SP_T_NULL = 1, SP_T_BOOL = 2, SP_T_INT = 4, SP_T_NUM = 8, SP_T_STR = 16, SP_T_ARR = 32, SP_T_OBJ = 64 };
 enum sp_verb { SP_VERB_ALLOW = 1, SP_VERB_ASK, SP_VERB_GUARD, SP_VERB_DENY };
 enum sp_value_kind { SP_VALUE_TEXT = 1, SP_VALUE_PATTERN, SP_VALUE_NUMBER, SP_VALUE_BOOL, SP_VALUE_RANGE, SP_VALUE_USER };
 enum sp_manner { SP_MANNER_CHALLENGE = 0, SP_MANNER_LIST, SP_MANNER_HIDE };	/* order of strictness: LIST < CHALLENGE < HIDE */
+/* Of a rule's TOOLS: NAME, RESOURCE and PROMPT compare names or URIs with the pattern. */
+enum sp_select {
+	SP_SELECT_ALL = 1, SP_SELECT_NAME, SP_SELECT_READ, SP_SELECT_WRITE, SP_SELECT_TAG, SP_SELECT_RESOURCE, SP_SELECT_PROMPT
+};
 enum sp_isolation { SP_ISOLATION_FULL = 0, SP_ISOLATION_LANDLOCK, SP_ISOLATION_AVAILABLE };
 
 /* A reference inside the image: offset in bytes from its start, count of elements. */

@@ -162,9 +162,32 @@ sem_give(struct ck *c, const struct sp_img_give *r)
 }
 
 static bool
+sem_authority(struct ck *c, const struct sp_img_authority *r)
+{
+	FLAG(r, authority, https);
+	FLAG(r, authority, private_ok);
+	RANGE(r, authority, host_kind, 0, 2);
+	RANGE(r, authority, port, 1, 65535);
+	NEED(r->host.n != 0 && is_clean(c, r->host), authority, host, "empty or not clean");
+	NEED(is_path(c, r->path), authority, path, "not a path");
+	NEED(r->issuer.n != 0 || r->url.n != 0, authority, url, "nothing to ask");
+	return true;
+}
+
+static bool
+sem_account(struct ck *c, const struct sp_img_account *r)
+{
+	NEED(r->name.n != 0 && is_clean(c, r->name), account, name, "empty or not clean");
+	return true;
+}
+
+static bool
 sem_source(struct ck *c, const struct sp_img_source *r)
 {
-	RANGE(r, source, type, SP_SOURCE_JWT, SP_SOURCE_ANONYMOUS);
+	RANGE(r, source, type, SP_SOURCE_JWT, SP_SOURCE_PEER);
+	FLAG(r, source, published);
+	NEED(r->authority <= c->head->authorities.n, source, authority, "no such authority");
+	NEED(r->header.n == 0 || is_token(c, r->header), source, header, "not a name");
 	NEED(r->name.n != 0 && is_clean(c, r->name), source, name, "empty or not clean");
 	NEED(is_scopes(c, r->require_scopes), source, require_scopes, "not a set of scopes");
 	NEED(is_tags(c, r->require_tags), source, require_tags, "not a set of tags");
@@ -192,28 +215,45 @@ sem_grant(struct ck *c, const struct sp_img_grant *r)
 }
 
 static bool
+sem_origin(struct ck *c, const struct sp_img_origin *r)
+{
+	RANGE(r, origin, port, 1, 65535);
+	RANGE(r, origin, host_kind, 0, 2);
+	FLAG(r, origin, https);
+	FLAG(r, origin, private_ok);
+	NEED(r->host.n != 0 && is_clean(c, r->host), origin, host, "empty or not clean");
+	NEED(is_path(c, r->base_path), origin, base_path, "not a path");
+	return true;
+}
+
+static bool
 sem_server(struct ck *c, const struct sp_img_server *r)
 {
-	RANGE(r, server, kind, SP_SERVER_OPENAPI, SP_SERVER_MANAGEMENT);
-	RANGE(r, server, port, r->kind == SP_SERVER_OPENAPI, 65535);
+	const struct sp_img_op *op = (const struct sp_img_op *)(const void *)(c->base + r->ops.off);
+
+	RANGE(r, server, kind, SP_SERVER_OPENAPI, SP_SERVER_MCP);
+	RANGE(r, server, port, r->kind != SP_SERVER_MANAGEMENT, 65535);
 	RANGE(r, server, host_kind, 0, 2);
 	FLAG(r, server, https);
 	FLAG(r, server, private_ok);
-	NEED((r->host.n != 0 || r->kind != SP_SERVER_OPENAPI) && is_clean(c, r->host), server, host,
+	NEED((r->host.n != 0 || r->kind == SP_SERVER_MANAGEMENT) && is_clean(c, r->host), server, host,
 	    "empty or not clean");
 	NEED(is_path(c, r->base_path), server, base_path, "not a path");
+	NEED(r->ops.n == (r->kind == SP_SERVER_MCP ? 3 : 0), server, ops, "wrong number");
+	for (uint32_t i = 0; i < r->ops.n; i++)
+		NEED(op[i].origin == 0 && indices_ok(c, op[i].grants, r->grants.n), server, ops, "no such grant");
 	return true;
 }
 
 static bool
 sem_param(struct ck *c, const struct sp_img_param *r)
 {
-	RANGE(r, param, in, SP_IN_PATH, SP_IN_HEADER);
-	RANGE(r, param, style, SP_STYLE_SIMPLE, SP_STYLE_FORM);
+	RANGE(r, param, in, SP_IN_PATH, SP_IN_COOKIE);
+	RANGE(r, param, style, SP_STYLE_SIMPLE, SP_STYLE_JSON);
 	RANGE(r, param, type, 0, 2 * SP_T_OBJ - 1);
 	FLAG(r, param, required);
 	FLAG(r, param, explode);
-	NEED(r->in == SP_IN_HEADER ? is_token(c, r->wire) : r->wire.n != 0, param, wire, "not a name");
+	NEED(r->in == SP_IN_HEADER || r->in == SP_IN_COOKIE ? is_token(c, r->wire) : r->wire.n != 0, param, wire, "not a name");
 	return true;
 }
 
@@ -241,7 +281,16 @@ sem_tool(struct ck *c, const struct sp_img_tool *r)
 	NEED(r->name.n != 0 && is_clean(c, r->name), tool, name, "empty or not clean");
 	NEED(r->op.n <= 1 && (r->op.n == 1 || server->kind != SP_SERVER_OPENAPI), tool, op, "wrong number");
 	NEED(r->op.n == 0 || indices_ok(c, op->grants, server->grants.n), op, grants, "no such grant of its server");
+	NEED(r->op.n == 0 || op->origin <= server->origins.n, op, origin, "no such origin of its server");
 	NEED(indices_ok(c, r->rules, c->head->rules.n), tool, rules, "no such rule");
+	return true;
+}
+
+static bool
+sem_select(struct ck *c, const struct sp_img_select *r)
+{
+	NEED(r->server < c->head->servers.n || r->server == SP_ANYONE, select, server, "no such server");
+	RANGE(r, select, what, SP_SELECT_ALL, SP_SELECT_PROMPT);
 	return true;
 }
 

@@ -158,7 +158,7 @@ test_whole(void **state)
 	X(server_kind, p->server[0].kind = 3;) X(server_port, p->server[0].port = 0;) X(server_host, p->server[0].host.n = 0;) \
 	X(server_host_kind, p->server[0].host_kind = 3;) X(server_private, p->server[0].private_ok = 7;) \
 	X(server_path, p->server[0].base_path = STR("api");) X(server_slots, p->server[0].slots = (struct sp_ref){ 12, 1 };) \
-	X(param_in, p->param.in = 0;) X(param_style, p->param.style = 3;) X(param_type, p->param.type = 128;) \
+	X(param_in, p->param.in = 0;) X(param_style, p->param.style = 9;) X(param_type, p->param.type = 128;) \
 	X(param_wire, p->param.wire.n = 0;) X(param_header, p->param.in = SP_IN_HEADER; p->param.wire = STR("a b");) \
 	X(op_method, p->op.method = 0;) X(op_method_high, p->op.method = SP_METHOD_COUNT;) X(op_path, p->op.path = STR("zones");) \
 	X(op_path_crlf, p->op.path = STR("/a\r\n");) X(op_body, p->op.body = 3;) X(op_media, p->op.media = STR("a\r\nb");) \

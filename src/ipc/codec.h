@@ -9,15 +9,16 @@
 #include "base/rd.h"
 
 enum sp_role {
-	SP_SUPER, SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_CLI, SP_ROLE_COUNT
+	SP_SUPER, SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_CLI, SP_SPAWNER, SP_ROLE_COUNT
 };
 const char *sp_role_name(enum sp_role r);
 
 enum {
 	R_SUPER = 1 << SP_SUPER, R_FRONT = 1 << SP_FRONT, R_MANAGE = 1 << SP_MANAGE, R_EGRESS = 1 << SP_EGRESS,
 	R_DIALER = 1 << SP_DIALER, R_KEEPER = 1 << SP_KEEPER, R_CLI = 1 << SP_CLI,
+	R_SPAWNER = 1 << SP_SPAWNER,
 	R_FRONTS = R_FRONT | R_MANAGE,
-	R_SERVING = R_FRONT | R_MANAGE | R_EGRESS | R_DIALER | R_KEEPER,
+	R_SERVING = R_FRONT | R_MANAGE | R_EGRESS | R_DIALER | R_KEEPER | R_SPAWNER,
 };
 
 enum sp_msg {
@@ -34,6 +35,7 @@ const struct sp_msgrule *sp_msgrule(unsigned type);		/* NULL: no such message */
 SP_MUST bool sp_msg_admit(enum sp_role from, enum sp_role to, unsigned type, size_t len, unsigned nfds);
 
 /* Bytes of arguments or result that may be under way per call and direction before a CREDIT must come. */
+enum { SP_NAME_MAX = 4096, SP_IPC_ID_MAX = 1600, SP_TICKET_MAX = 320 };
 enum { SP_CREDIT = 262144, SP_DATA_MAX = 65536, SP_INLINE_MAX = 49152 };
 
 struct sp_m_boot { uint32_t role, index, generation, incarnation, nlisten, log_level, isolation, peers; uint64_t seed[2]; };
@@ -41,18 +43,53 @@ struct sp_m_peer { uint32_t role, index, generation, incarnation; };		/* also GO
 struct sp_m_drain { uint32_t ms; };
 struct sp_m_gen { uint32_t generation; };					/* also UNLOCK{kind}, CONTROL{uid} */
 struct sp_m_text { sp_slice text; };						/* SECRET_FD, SECRET_ENV: the reference; KEEPER_UP; DIALED: address */
-struct sp_m_call { uint32_t id, tool, deadline_ms, args_total; sp_slice token, args; };	/* args: the first part; "" when none were given */
-struct sp_m_result { uint32_t id, total; sp_slice part; };			/* total: bytes of the whole result object */
+/*
+ * tool: index in the image, or UINT32_MAX and `name`: the own name (or URI) of a component of an mcp server.
+ * method: enum sp_mcp_method; era: enum sp_era of the client; log_level: 0 none, else 1 + RFC 5424 severity order of
+ * mcp (1 debug … 8 emergency); progress: the client wants notifications of progress.
+ * session: empty, or the 32 bytes that name the client's session; rpc_id: JSON text, only with a session.
+ * ticket: empty, or what keeper signed (oauth/statement.h).  args: the first part; "" when none were given.
+ */
+struct sp_m_call {
+	uint32_t id, tool, deadline_ms, args_total;
+	uint32_t method, era, log_level, progress;
+	sp_slice session, name, rpc_id, ticket, token, args;
+};
+enum sp_result_kind {
+	SP_RESULT_TOOL = 0,		/* the members of a CallToolResult: front adds what its era wants */
+	SP_RESULT_WHOLE,		/* a result object, complete in the era of the call */
+	SP_RESULT_ERROR,		/* a JSON-RPC error object */
+	SP_RESULT_KINDS
+};
+struct sp_m_result { uint32_t id, kind, total; sp_slice part; };		/* total: bytes of the whole object; one line, whatever its kind */
+enum sp_note { SP_NOTE_PROGRESS = 1, SP_NOTE_MESSAGE, SP_NOTE_UPDATED, SP_NOTE_COUNT };
+struct sp_m_note { uint32_t id, note; sp_slice params; };			/* note: enum sp_note; params: JSON object in one line, without progressToken and subscriptionId */
+struct sp_m_annul { uint8_t session[32]; sp_slice rpc_id; };
+struct sp_m_listen { uint32_t id; sp_slice session, ticket, token, uris; };	/* uris: JSON array of texts, or empty: those its session subscribed to */
+struct sp_m_item { uint32_t serial, kind; sp_slice json; };			/* kind: enum sp_component_kind */
+/* serial: of its items; known: 0 when there is no catalogue (yet, or no more); caps: bits of enum sp_mcp_cap. */
+struct sp_m_catalog { uint32_t serial, known, items, caps; sp_slice instructions; };
+struct sp_m_keys { uint32_t authority, serial, status; sp_slice text; };	/* status: SP_OK and a JWKS of public keys, or SP_E_UNAVAILABLE */
+struct sp_m_keys_ok { uint32_t authority, serial; };
+struct sp_m_ticket_ask { uint32_t id, source, alg; uint8_t token_hash[32]; sp_slice mac, input; };	/* alg: enum sp_alg, HS* */
+struct sp_m_ticket { uint32_t id, status; sp_slice ticket; };
+struct sp_m_session_new { uint32_t id, revision, caps; uint8_t who[32]; };	/* revision: enum sp_mcp_revision; who: sp_principal_mark() */
+struct sp_m_session { uint32_t id, status; sp_slice text; };			/* the value of Mcp-Session-Id */
+struct sp_m_session_end { uint32_t id; uint8_t session[32]; int64_t expires_s; };	/* also SESSION_GONE, with id 0 */
+struct sp_m_dial_host { uint32_t id, port, https; sp_slice host; };
+struct sp_m_run { uint32_t id; sp_slice ref; };
+struct sp_m_ran { uint32_t id; };
+struct sp_m_run_ended { uint32_t id, status; sp_slice why; };			/* status: SP_OK: exit status 0 */
 struct sp_m_data { uint32_t id; sp_slice part; };
 struct sp_m_credit { uint32_t id, bytes; };
 struct sp_m_call_error { uint32_t id, status, retry_after_s; sp_slice text; };	/* status: enum sp_status; text may be shown to the caller */
-struct sp_m_id { uint32_t id; };						/* CANCEL */
+struct sp_m_id { uint32_t id; };						/* CANCEL, SESSION_ENDED, KEYS_WANT{authority}, PEER_ASK */
 struct sp_m_token { uint8_t hash[32]; int64_t expires_s; sp_slice name, client_id, scopes, tags; };
 struct sp_m_hash { uint8_t hash[32]; };						/* TOKEN_DEL, MANAGE_KEY */
 struct sp_m_secret { uint32_t grant; sp_slice value; };				/* grant: index in the server's grants */
 struct sp_m_ask { uint32_t id, op; sp_slice body; };				/* op: enum sp_admin_op */
 struct sp_m_answer { uint32_t id, status; sp_slice body; };			/* status: enum sp_status */
-struct sp_m_dial { uint32_t id; };
+struct sp_m_dial { uint32_t id, origin; };		/* origin: 0 the server's own, else 1 + index of its `origins` */
 struct sp_m_dial_error { uint32_t id, status; sp_slice text; };
 struct sp_m_dialed { uint32_t id; sp_slice address; };
 
@@ -73,7 +110,9 @@ enum sp_admin_op {
 
 /* For each: void sp_enc_x(struct sp_out *, const struct sp_m_x *); SP_MUST bool sp_dec_x(sp_slice body, struct sp_m_x *); */
 #define SP_CODECS(X) X(boot) X(peer) X(drain) X(gen) X(text) X(call) X(result) X(data) X(credit) X(call_error) X(id) \
-	X(token) X(hash) X(secret) X(ask) X(answer) X(dial) X(dial_error) X(dialed)
+	X(token) X(hash) X(secret) X(ask) X(answer) X(dial) X(dial_error) X(dialed) X(note) X(annul) X(listen) X(item) \
+	X(catalog) X(keys) X(keys_ok) X(ticket_ask) X(ticket) X(session_new) X(session) X(session_end) X(dial_host) X(run) \
+	X(ran) X(run_ended)
 #define SP_CODEC_DECL(x) \
 	void sp_enc_##x(struct sp_out *o, const struct sp_m_##x *m); \
 	SP_MUST bool sp_dec_##x(sp_slice body, struct sp_m_##x *m);

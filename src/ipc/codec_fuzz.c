@@ -2,6 +2,7 @@
  * Every decoder, chosen by the first byte.  What is taken must lie inside the input and come back as the same bytes;
  * what the table would not admit is not asked.
  */
+#include "base/err.h"
 #include "ipc/codec.h"
 
 #include <stdlib.h>
@@ -29,8 +30,22 @@ static void look_peer(sp_slice b, const struct sp_m_peer *m) { must(m->role < SP
 static void look_drain(sp_slice b, const struct sp_m_drain *m) { must(b.n == 4); }
 static void look_gen(sp_slice b, const struct sp_m_gen *m) { must(b.n == 4); }
 static void look_id(sp_slice b, const struct sp_m_id *m) { must(b.n == 4); }
-static void look_dial(sp_slice b, const struct sp_m_dial *m) { must(b.n == 4); }
+static void look_dial(sp_slice b, const struct sp_m_dial *m) { must(b.n == 8); }
 static void look_hash(sp_slice b, const struct sp_m_hash *m) { must(memcmp(m->hash, b.p, 32) == 0); }
+static void look_ran(sp_slice b, const struct sp_m_ran *m) { must(b.n == 4); }
+static void look_keys_ok(sp_slice b, const struct sp_m_keys_ok *m) { must(b.n == 8); }
+static void look_note(sp_slice b, const struct sp_m_note *m) { inside(b, m->params); must(m->note != 0 && m->params.n > 1); }
+static void look_annul(sp_slice b, const struct sp_m_annul *m) { inside(b, m->rpc_id); must(m->rpc_id.n > 0); }
+static void look_item(sp_slice b, const struct sp_m_item *m) { inside(b, m->json); must(m->json.n > 0); }
+static void look_catalog(sp_slice b, const struct sp_m_catalog *m) { inside(b, m->instructions); must(m->known < 2); }
+static void look_keys(sp_slice b, const struct sp_m_keys *m) { inside(b, m->text); must((m->status == SP_OK) != (m->text.n == 0)); }
+static void look_ticket(sp_slice b, const struct sp_m_ticket *m) { inside(b, m->ticket); }
+static void look_session(sp_slice b, const struct sp_m_session *m) { inside(b, m->text); }
+static void look_session_new(sp_slice b, const struct sp_m_session_new *m) { must(b.n == 44); }
+static void look_session_end(sp_slice b, const struct sp_m_session_end *m) { must(b.n == 44); }
+static void look_dial_host(sp_slice b, const struct sp_m_dial_host *m) { inside(b, m->host); must(m->port > 0 && m->port < 65536); }
+static void look_run(sp_slice b, const struct sp_m_run *m) { inside(b, m->ref); must(m->ref.n > 0); }
+static void look_run_ended(sp_slice b, const struct sp_m_run_ended *m) { inside(b, m->why); }
 static void look_data(sp_slice b, const struct sp_m_data *m) { inside(b, m->part); must(m->part.n > 0); }
 static void look_secret(sp_slice b, const struct sp_m_secret *m) { inside(b, m->value); }
 static void look_dialed(sp_slice b, const struct sp_m_dialed *m) { inside(b, m->address); }
@@ -45,9 +60,31 @@ look_text(sp_slice b, const struct sp_m_text *m)
 static void
 look_call(sp_slice b, const struct sp_m_call *m)
 {
+	inside(b, m->session);
+	inside(b, m->name);
+	inside(b, m->rpc_id);
+	inside(b, m->ticket);
 	inside(b, m->token);
 	inside(b, m->args);
 	must(m->args.n <= m->args_total);
+}
+
+static void
+look_listen(sp_slice b, const struct sp_m_listen *m)
+{
+	inside(b, m->session);
+	inside(b, m->ticket);
+	inside(b, m->token);
+	inside(b, m->uris);
+	must(m->session.n == 0 || m->session.n == 32);
+}
+
+static void
+look_ticket_ask(sp_slice b, const struct sp_m_ticket_ask *m)
+{
+	inside(b, m->mac);
+	inside(b, m->input);
+	must(m->mac.n <= 64);
 }
 
 static void

@@ -18,8 +18,25 @@ static const struct sp_m_peer peer = { SP_EGRESS, 1, 2, UINT32_MAX };
 static const struct sp_m_drain drain = { 10000 };
 static const struct sp_m_gen gen = { 3 };
 static const struct sp_m_text text = { SP_LIT_INIT("file:/etc/key") };
-static const struct sp_m_call call = { 5, 6, 60000, 9, SP_LIT_INIT("a.b.c"), SP_LIT_INIT("{\"a\":1}") };
-static const struct sp_m_result result = { 5, 100, SP_LIT_INIT("{\"content\":[]}") };
+static const struct sp_m_call call = { 5, 6, 60000, 9, 5, 2, 8, 1, SP_LIT_INIT("0123456789abcdef0123456789abcdef"),
+	SP_LIT_INIT("echo"), SP_LIT_INIT("\"7\""), SP_LIT_INIT("ticket"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("{\"a\":1}") };
+static const struct sp_m_result result = { 5, SP_RESULT_WHOLE, 100, SP_LIT_INIT("{\"content\":[]}") };
+static const struct sp_m_note note = { 5, SP_NOTE_MESSAGE, SP_LIT_INIT("{}") };
+static const struct sp_m_annul annul = { { 9, 8 }, SP_LIT_INIT("17") };
+static const struct sp_m_listen listen = { 6, SP_LIT_INIT(""), SP_LIT_INIT("t"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("[\"x:y\"]") };
+static const struct sp_m_item item = { 2, 1, SP_LIT_INIT("{\"name\":\"echo\"}") };
+static const struct sp_m_catalog catalog = { 2, 1, 1, 7, SP_LIT_INIT("Ask first.") };
+static const struct sp_m_keys keys = { 1, 2, SP_OK, SP_LIT_INIT("{\"keys\":[]}") };
+static const struct sp_m_keys_ok keys_ok = { 1, 2 };
+static const struct sp_m_ticket_ask ticket_ask = { 3, 0, 9, { 4 }, SP_LIT_INIT("mac"), SP_LIT_INIT("a.b") };
+static const struct sp_m_ticket ticket = { 3, SP_OK, SP_LIT_INIT("signed") };
+static const struct sp_m_session_new session_new = { 3, 2, 1, { 7 } };
+static const struct sp_m_session session = { 3, SP_OK, SP_LIT_INIT("id") };
+static const struct sp_m_session_end session_end = { 3, { 7 }, INT64_MAX };
+static const struct sp_m_dial_host dial_host = { 8, 443, 1, SP_LIT_INIT("keys.example") };
+static const struct sp_m_run run = { 8, SP_LIT_INIT("command:pass show x") };
+static const struct sp_m_ran ran = { 8 };
+static const struct sp_m_run_ended run_ended = { 8, SP_E_UPSTREAM, SP_LIT_INIT("exit status 1") };
 static const struct sp_m_data data = { 5, SP_LIT_INIT("more") };
 static const struct sp_m_credit credit = { 5, SP_CREDIT };
 static const struct sp_m_call_error call_error = { 5, SP_E_UPSTREAM, 3, SP_LIT_INIT("it failed") };
@@ -30,7 +47,7 @@ static const struct sp_m_hash hash = { { 0xff, 0, 1 } };
 static const struct sp_m_secret secret = { 2, SP_LIT_INIT("s\0t") };
 static const struct sp_m_ask ask = { 1, SP_ADMIN_HEALTH, SP_LIT_INIT("{}") };
 static const struct sp_m_answer answer = { 1, SP_OK, SP_LIT_INIT("{}") };
-static const struct sp_m_dial dial = { 8 };
+static const struct sp_m_dial dial = { 8, 1 };
 static const struct sp_m_dial_error dial_error = { 8, SP_E_UPSTREAM, SP_LIT_INIT("no such host") };
 static const struct sp_m_dialed dialed = { 8, SP_LIT_INIT("[::1]:443") };
 
@@ -104,7 +121,7 @@ test_fixed_sizes(void **state)
 	static const struct { const char *name; bool (*round)(sp_slice, struct sp_out *); size_t n; } rows[] = {
 		{ "boot", round_boot, 48 }, { "peer", round_peer, 16 }, { "drain", round_drain, 4 },
 		{ "gen", round_gen, 4 }, { "credit", round_credit, 8 }, { "id", round_id, 4 },
-		{ "hash", round_hash, 32 }, { "dial", round_dial, 4 },
+		{ "hash", round_hash, 32 }, { "dial", round_dial, 8 },
 	};
 	char zeros[64] = { 0 };
 
@@ -125,16 +142,20 @@ static void
 test_hostile(void **state)
 {
 	static const struct { const char *name; bool (*round)(sp_slice, struct sp_out *); sp_slice in; } rows[] = {
-		{ "peer of no role", round_peer, SP_LIT_INIT("\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0") },
+		{ "peer of no role", round_peer, SP_LIT_INIT("\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0") },
 		{ "credit of nothing", round_credit, SP_LIT_INIT("\0\0\0\1\0\0\0\0") },
 		{ "credit beyond the window", round_credit, SP_LIT_INIT("\0\0\0\1\0\4\0\1") },
 		{ "credit of everything", round_credit, SP_LIT_INIT("\0\0\0\1\xff\xff\xff\xff") },
 		{ "empty data", round_data, SP_LIT_INIT("\0\0\0\1") },
 		{ "call with more arguments than announced", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0xy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0xy") },
 		{ "call whose token runs past the end", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\xff\xffxy") },
-		{ "result with more than its total", round_result, SP_LIT_INIT("\0\0\0\1\0\0\0\1xy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\xff\xffxy") },
+		{ "call of half a session", round_call,
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\2ab\0\0\0\0\0\0\0\0") },
+		{ "call of no era", round_call,
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\3\0\0\0\0\0\0\0\0\0\0\0") },
+		{ "result with more than its total", round_result, SP_LIT_INIT("\0\0\0\1\0\0\0\0\1xy") },
 		{ "error that is none", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\0\0\0\0\0\0") },
 		{ "error of no status", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\1\0\0\0\0\0") },
 		{ "ask of no operation", round_ask, SP_LIT_INIT("\0\0\0\1\0\0\0\0{}") },

@@ -53,7 +53,7 @@ params_call(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 		return sp_fail(e, SP_E_BAD_PARAMS, "name is missing", "tools/call without a name");
 	if (args != NULL && !sp_jis_obj(args))
 		return sp_fail(e, SP_E_BAD_PARAMS, "arguments must be an object", "arguments are no object");
-	out->tool = sp_jtext(name);
+	out->name = sp_jtext(name);
 	out->args = args;
 	return SP_OK;
 }

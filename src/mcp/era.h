@@ -18,19 +18,41 @@
 
 enum sp_era { SP_ERA_LEGACY = 1, SP_ERA_MODERN = 2 };
 
+enum sp_mcp_revision { SP_MCP_2025_06_18 = 1, SP_MCP_2025_11_25, SP_MCP_2026_07_28 };
+
 enum sp_mcp_method {
 	SP_MCP_NONE = 0,	/* nothing to do: 202 */
-	SP_MCP_INITIALIZE, SP_MCP_PING, SP_MCP_DISCOVER, SP_MCP_TOOLS_LIST, SP_MCP_TOOLS_CALL
+	SP_MCP_INITIALIZE, SP_MCP_PING, SP_MCP_DISCOVER, SP_MCP_TOOLS_LIST, SP_MCP_TOOLS_CALL,
+	SP_MCP_RESOURCES_LIST, SP_MCP_TEMPLATES_LIST, SP_MCP_RESOURCES_READ, SP_MCP_SUBSCRIBE, SP_MCP_UNSUBSCRIBE,
+	SP_MCP_PROMPTS_LIST, SP_MCP_PROMPTS_GET, SP_MCP_COMPLETE, SP_MCP_SET_LEVEL, SP_MCP_LISTEN,
+	SP_MCP_CANCELLED,	/* notifications/cancelled of the legacy era */
+	SP_MCP_METHODS
 };
+
+/* What an upstream, or we, can do (ServerCapabilities). */
+enum sp_mcp_cap {
+	SP_CAP_TOOLS = 1, SP_CAP_RESOURCES = 2, SP_CAP_PROMPTS = 4, SP_CAP_COMPLETIONS = 8, SP_CAP_LOGGING = 16,
+	SP_CAP_SUBSCRIBE = 32
+};
+/* What a client can do (ClientCapabilities); kept in its session. */
+enum sp_mcp_client_cap { SP_CLIENT_ROOTS = 1, SP_CLIENT_SAMPLING = 2, SP_CLIENT_ELICITATION = 4 };
 
 struct sp_mcp_ask {
 	enum sp_era era;
 	enum sp_mcp_method method;
 	sp_slice version;	/* the version asked for; empty: none was named */
-	sp_slice tool;		/* tools/call */
-	sp_jval *args;		/* tools/call: an object, or NULL when absent */
-	bool	 has_cursor;	/* tools/list */
+	sp_slice name;		/* tools/call, prompts/get: name; resources/read, (un)subscribe: uri; complete: of its ref */
+	bool	 ref_template;	/* complete: the ref is a resource template */
+	sp_jval *args;		/* tools/call, prompts/get: `arguments`, an object, or NULL when absent */
+	sp_jval *params;	/* the whole of them, or NULL when absent */
+	bool	 has_cursor;	/* lists */
 	sp_slice cursor;
+	uint32_t log_level;	/* modern: what _meta asks for; set_level: the level; 0: none, 1 debug … 8 emergency */
+	sp_slice progress;	/* progressToken as JSON text; empty: none */
+	sp_slice cancel_id;	/* cancelled: requestId as JSON text */
+	uint32_t client_caps;	/* initialize, and every modern request: enum sp_mcp_client_cap */
+	bool	 listen_tools, listen_prompts, listen_resources;	/* subscriptions/listen */
+	sp_jval *listen_uris;	/* an array of texts, or NULL */
 };
 
 /* Judges one message against the headers it came with, in the order of mcp-spec 1.4:

@@ -40,7 +40,7 @@ answer(const struct sp_rpc *m, const struct sp_mcp_ask *ask, enum sp_status st)
 	if (st != SP_OK)
 		sp_rpc_error(&o, m->id, st, (sp_slice){ NULL, 0 }, sp_out_view(&d));
 	else if (ask->method == SP_MCP_TOOLS_CALL)
-		sp_mcp_unknown_tool(&o, m->id, ask->tool);
+		sp_mcp_unknown_tool(&o, m->id, ask->name);
 	else if (ask->method == SP_MCP_INITIALIZE)
 		sp_mcp_initialize(&o, m->id, ask->version);
 	else

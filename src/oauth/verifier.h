@@ -33,6 +33,42 @@ struct sp_principal *sp_verifier_anonymous(struct sp_verifier *v);
 SP_MUST enum sp_status sp_principal_make(const struct sp_image *img, uint32_t source, sp_slice user,
     sp_slice scopes_spaced, sp_slice tags_spaced, struct sp_principal **out, struct sp_err *e);
 
+/*
+ * The same for a caller whose credential needed keeper's word (HS* tokens; peer, then `token` is empty).  `ticket`: what
+ * keeper signed, or empty.  SP_E_TICKET: a ticket is needed (or a fresh one); *need says what to ask keeper for.  A verified
+ * ticket is remembered with the token until the ticket ends.
+ */
+struct sp_ticket_need {
+	uint32_t source;
+	bool	 peer;			/* pass the connection; else: */
+	uint32_t alg;			/* enum sp_alg */
+	uint8_t	 token_hash[32];
+	sp_slice mac, input;		/* input borrows from the token; mac lies in `macbuf` */
+	uint8_t	 macbuf[64];
+};
+SP_MUST enum sp_status sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t now_s,
+    uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e);
+/* keeper's public key; another one than before forgets what tickets gave. */
+SP_MUST enum sp_status sp_verifier_statement_key(struct sp_verifier *v, const uint8_t key[32]);
+
+/*
+ * Key sets that are fetched (sources with an authority).  Until the first one is there, and after status
+ * SP_E_UNAVAILABLE, tokens of its sources answer SP_E_UNAVAILABLE.  The text is a JWKS; keys of other types and `oct`
+ * keys in it are ignored.  SP_E_CONFIG: nothing usable in it; the set before stays.
+ */
+SP_MUST enum sp_status sp_verifier_keys(struct sp_verifier *v, uint32_t authority, enum sp_status status, sp_slice jwks,
+    struct sp_err *e);
+/* After SP_E_BAD_TOKEN or SP_E_UNAVAILABLE: is it because the token names a key that this authority's set (as it is here)
+ * does not have?  Then a newer set may have it: *authority says whose. */
+SP_MUST bool sp_verifier_wants_keys(const struct sp_verifier *v, uint32_t *authority);
+
+/* Which header carries the token: the source that takes it from a header of its own (static with `header`), in order of
+ * the file; `name` lower case.  False: there is no i-th. */
+SP_MUST bool sp_verifier_header(const struct sp_verifier *v, uint32_t i, uint32_t *source, sp_slice *name);
+/* A token that came in the header of that source and is shown to no other. */
+SP_MUST enum sp_status sp_verify_from(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s,
+    uint64_t epoch, struct sp_principal **who, struct sp_err *e);
+
 /* Static tokens, as keeper announces them.  `hash`: SHA-256 of the whole token text. */
 struct sp_static_token {
 	uint8_t	 hash[32];

@@ -21,8 +21,11 @@ struct sp_boot {
 	struct sp_ring *ring;		/* front, egress; else NULL */
 	struct sp_page *page;
 	struct sp_slots *slots;		/* front only */
+	struct sp_counters *counters;	/* front, egress; else NULL */
+	uint32_t row;			/* of its counters */
 	int listeners[32];
 	uint32_t nlisten;
+	uint32_t nmetrics;		/* the last so many of the listeners answer /metrics and /healthz only */
 	enum sp_isolation isolation;
 	int state_dir;			/* keeper only: descriptor of the state folder; else -1 */
 };
@@ -41,8 +44,8 @@ struct sp_role_def {
 	bool (*message)(void *ctx, unsigned type, sp_slice body, const int *fds, unsigned nfds);
 };
 
-/* The descriptors of BOOT, in this order: image, page, ring (front, egress), slots (front), state folder (keeper),
- * listeners.  At most SP_BOOT_LISTENERS of the last.
+/* The descriptors of BOOT, in this order: image, page, ring (front, egress), slots (front), counters (front,
+ * egress), state folder (keeper), listeners.  At most SP_BOOT_LISTENERS of the last.
  * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
 enum { SP_BOOT_LISTENERS = 28 };
 

@@ -35,6 +35,26 @@ void sp_decide(const struct sp_image *img, const struct sp_principal *who, uint3
     struct sp_decision *out);
 /* Does the caller's tools/list have this tool?  Conditions are taken in the caller's favour. */
 SP_MUST bool sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool);
+/*
+ * What a decision is about.  A tool of the image has its rules there; of a component that is known only while running
+ * (an mcp server's), the rules are those whose TOOLS name it: sp_component_rules() finds them, once.
+ */
+enum sp_component_kind { SP_COMPONENT_TOOL = 1, SP_COMPONENT_RESOURCE, SP_COMPONENT_TEMPLATE, SP_COMPONENT_PROMPT };
+struct sp_component {
+	uint32_t server;
+	enum sp_component_kind kind;
+	bool	 write;			/* access; of an mcp server always, until its definitions can be pinned */
+	sp_slice name;			/* own name; a resource's URI; a template's uriTemplate */
+	const uint32_t *rules;		/* indices, in file order */
+	uint32_t nrules;
+};
+/* Writes up to `cap` indices of rules that name the component (c->rules is not looked at); returns how many there are. */
+uint32_t sp_component_rules(const struct sp_image *img, const struct sp_component *c, uint32_t *out, uint32_t cap);
+struct sp_component sp_component_of_tool(const struct sp_image *img, uint32_t tool);
+void sp_decide_component(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c,
+    sp_jval *args, struct sp_decision *out);
+SP_MUST bool sp_decide_component_listed(const struct sp_image *img, const struct sp_principal *who,
+    const struct sp_component *c);
 /* One rule against one call, for `why`: what it lacks to be satisfied. */
 struct sp_rule_look {
 	bool left, decided;			/* it speaks of this call; without doubt */

@@ -1,0 +1,42 @@
+/*
+ * Lists over the image and the catalogues of mcp servers: what this caller may see, sorted by shown name (resources and
+ * templates by URI), in pages.  A cursor is the last name listed with a keyed mark over it, the kind and the caller, so
+ * that a forged one, or one of another caller or list, is refused; what follows it is filtered anew, so it grants nothing.
+ */
+#ifndef SP_MCP_LIST_H
+#define SP_MCP_LIST_H
+
+#include "base/hash.h"
+#include "mcp/catalog.h"
+#include "mcp/era.h"
+
+struct sp_world {
+	const struct sp_image *img;
+	struct sp_catalog *const *catalogs;	/* one a server; NULL: not of kind mcp, or not known yet */
+	const uint32_t *caps;			/* one a server: enum sp_mcp_cap, of those that are known */
+	struct sp_hash_key key;
+};
+
+/* The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
+ * server's is listed.  SP_E_BAD_PARAMS: the cursor; *o is then untouched. */
+SP_MUST enum sp_status sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who,
+    const struct sp_mcp_ask *ask, sp_slice id, struct sp_err *e);
+
+/* Who a name or URI belongs to. */
+struct sp_found {
+	struct sp_component c;		/* rules included */
+	uint32_t tool;			/* index in the image, or UINT32_MAX */
+	const struct sp_item *item;	/* of a catalogue, or NULL: the image's, or not listed there */
+	uint32_t rules[SP_RULES_LEFT];	/* where c.rules points when there is no item */
+};
+/*
+ * tools/call, prompts/get, complete, resources/read, (un)subscribe: the component behind ask->name.  A name of a server
+ * whose catalogue is not known yet is found by its prefix, without an item, so that the rules can speak and its egress
+ * can say what is wrong.  A URI is found by the listed resources, then the templates (the component is then the resource
+ * of that URI), then, unlisted, at the only server with resources whose rules name it.  False: nobody has it.
+ */
+SP_MUST bool sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask, struct sp_found *out);
+/* What we can do for this caller: of every server that has something this caller's lists show. */
+uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * What keeper signs with its Ed25519 key and every other role checks: tickets, which say that keeper decided once about a
+ * caller whose credential needs a secret (the MAC of an HS* token) or a descriptor (peer); and sessions of the legacy
+ * era.  The key is derived from the vault's, so statements outlive keeper's death; another vault key ends them all.
+ * Binary form: u8 version, u8 kind, fields, 64 bytes of signature over all before it with the context
+ * "sallyport statement 1".  Pure: time is an argument.
+ */
+#ifndef SP_OAUTH_STATEMENT_H
+#define SP_OAUTH_STATEMENT_H
+
+#include "base/err.h"
+#include "crypto/key.h"
+#include "oauth/principal.h"
+#include "image/image.h"
+
+enum { SP_STATEMENT_MAX = 256, SP_SESSION_TEXT_MAX = 344, SP_TICKET_S = 60, SP_SESSION_S = 86400 };
+enum sp_statement_kind { SP_STATEMENT_MAC = 1, SP_STATEMENT_PEER, SP_STATEMENT_SESSION };
+
+struct sp_statement {
+	enum sp_statement_kind kind;
+	int64_t	 expires_s;
+	uint8_t	 source[16];		/* MAC, PEER: first bytes of SHA-256 of the source's name: generations number sources anew */
+	uint8_t	 token[32];		/* MAC: SHA-256 of the whole token */
+	uint32_t uid;			/* PEER */
+	uint8_t	 who[32];		/* SESSION: sp_principal_mark() of its owner */
+	uint8_t	 random[16];		/* SESSION */
+	uint32_t revision, caps;	/* SESSION: enum sp_mcp_revision, enum sp_mcp_client_cap */
+};
+
+/* The bytes that are signed; `o` gets them without the signature. */
+void sp_statement_write(struct sp_out *o, const struct sp_statement *s);
+/* Bytes with their signature.  SP_E_BAD_TOKEN: not ours, not of this form, or expired (e->log says which). */
+SP_MUST enum sp_status sp_statement_read(const struct sp_pkey *key, sp_slice bytes, int64_t now_s,
+    struct sp_statement *out, struct sp_err *e);
+
+/* Who somebody is, for telling callers apart: SHA-256 over the names of source, issuer, user and client. */
+void sp_principal_mark(const struct sp_image *img, const struct sp_principal *who, uint8_t out[32]);
+
+#endif
