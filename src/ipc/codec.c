@@ -74,8 +74,8 @@ max_of(enum sp_msg type)
 void
 sp_enc_boot(struct sp_out *o, const struct sp_m_boot *m)
 {
-	const uint32_t f[] = { m->role, m->index, m->generation, m->incarnation, m->nlisten, m->log_level,
-	    m->isolation, m->peers };
+	const uint32_t f[] = { m->role, m->index, m->generation, m->incarnation, m->nlisten, m->nmetrics, m->row,
+	    m->log_level, m->isolation };
 
 	for (size_t i = 0; i < SP_COUNT(f); i++)
 		sp_out_be(o, f[i], 4);
@@ -94,9 +94,10 @@ sp_dec_boot(sp_slice body, struct sp_m_boot *m)
 	v.generation = rd32(&r);
 	v.incarnation = rd32(&r);
 	v.nlisten = rd_enum(&r, SP_MSG_FDS + 1);
+	v.nmetrics = rd_enum(&r, v.nlisten + 1);
+	v.row = rd32(&r);
 	v.log_level = rd_enum(&r, SP_DEBUG + 1);
 	v.isolation = rd_enum(&r, 3);
-	v.peers = rd32(&r);
 	v.seed[0] = sp_rd_be(&r, 8);
 	v.seed[1] = sp_rd_be(&r, 8);
 	if (!sp_rd_done(&r))

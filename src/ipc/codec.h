@@ -38,7 +38,11 @@ SP_MUST bool sp_msg_admit(enum sp_role from, enum sp_role to, unsigned type, siz
 enum { SP_NAME_MAX = 4096, SP_IPC_ID_MAX = 1600, SP_TICKET_MAX = 320 };
 enum { SP_CREDIT = 262144, SP_DATA_MAX = 65536, SP_INLINE_MAX = 49152 };
 
-struct sp_m_boot { uint32_t role, index, generation, incarnation, nlisten, log_level, isolation, peers; uint64_t seed[2]; };
+/* nmetrics: so many of nlisten, the last; row: of the counters. */
+struct sp_m_boot {
+	uint32_t role, index, generation, incarnation, nlisten, nmetrics, row, log_level, isolation;
+	uint64_t seed[2];
+};
 struct sp_m_peer { uint32_t role, index, generation, incarnation; };		/* also GONE, RING and RELINK */
 struct sp_m_drain { uint32_t ms; };
 struct sp_m_gen { uint32_t generation; };					/* also UNLOCK{kind}, CONTROL{uid} */

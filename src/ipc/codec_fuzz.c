@@ -25,7 +25,7 @@ inside(sp_slice whole, sp_slice part)
 		must(part.p >= whole.p && part.n <= whole.n && part.p <= whole.p + (whole.n - part.n));
 }
 
-static void look_boot(sp_slice b, const struct sp_m_boot *m) { must(m->role < SP_ROLE_COUNT && m->isolation < 3); }
+static void look_boot(sp_slice b, const struct sp_m_boot *m) { must(m->role < SP_ROLE_COUNT && m->isolation < 3 && m->nmetrics <= m->nlisten); }
 static void look_peer(sp_slice b, const struct sp_m_peer *m) { must(m->role < SP_ROLE_COUNT); }
 static void look_drain(sp_slice b, const struct sp_m_drain *m) { must(b.n == 4); }
 static void look_gen(sp_slice b, const struct sp_m_gen *m) { must(b.n == 4); }

@@ -13,7 +13,7 @@ static char room[1 << 20];
 
 /* A sample of each message: encoded, decoded, encoded again, the bytes must be the same; every truncation and every
  * addition must be refused or (where the last field is "the rest") give other bytes, never read outside. */
-static const struct sp_m_boot boot = { SP_FRONT, 3, 7, 9, 2, SP_INFO, 1, 4, { 0x0102030405060708u, UINT64_MAX } };
+static const struct sp_m_boot boot = { SP_FRONT, 3, 7, 9, 2, 1, 70, SP_INFO, 1, { 0x0102030405060708u, UINT64_MAX } };
 static const struct sp_m_peer peer = { SP_EGRESS, 1, 2, UINT32_MAX };
 static const struct sp_m_drain drain = { 10000 };
 static const struct sp_m_gen gen = { 3 };
@@ -119,7 +119,7 @@ static void
 test_fixed_sizes(void **state)
 {
 	static const struct { const char *name; bool (*round)(sp_slice, struct sp_out *); size_t n; } rows[] = {
-		{ "boot", round_boot, 48 }, { "peer", round_peer, 16 }, { "drain", round_drain, 4 },
+		{ "boot", round_boot, 52 }, { "peer", round_peer, 16 }, { "drain", round_drain, 4 },
 		{ "gen", round_gen, 4 }, { "credit", round_credit, 8 }, { "id", round_id, 4 },
 		{ "hash", round_hash, 32 }, { "dial", round_dial, 8 },
 	};
@@ -188,11 +188,11 @@ test_admission(void **state)
 		{ "data both ways, out", SP_FRONT, SP_EGRESS, SP_M_DATA, 65540, 0, true },
 		{ "data both ways, back", SP_EGRESS, SP_FRONT, SP_M_DATA, 65540, 0, true },
 		{ "data among fronts", SP_FRONT, SP_FRONT, SP_M_DATA, 10, 0, false },
-		{ "boot with all descriptors", SP_SUPER, SP_KEEPER, SP_M_BOOT, 48, 32, true },
-		{ "boot without", SP_SUPER, SP_KEEPER, SP_M_BOOT, 48, 0, false },
-		{ "boot with too many", SP_SUPER, SP_KEEPER, SP_M_BOOT, 48, 33, false },
-		{ "boot from a front", SP_FRONT, SP_KEEPER, SP_M_BOOT, 48, 3, false },
-		{ "boot to super", SP_SUPER, SP_SUPER, SP_M_BOOT, 48, 3, false },
+		{ "boot with all descriptors", SP_SUPER, SP_KEEPER, SP_M_BOOT, 52, 32, true },
+		{ "boot without", SP_SUPER, SP_KEEPER, SP_M_BOOT, 52, 0, false },
+		{ "boot with too many", SP_SUPER, SP_KEEPER, SP_M_BOOT, 52, 33, false },
+		{ "boot from a front", SP_FRONT, SP_KEEPER, SP_M_BOOT, 52, 3, false },
+		{ "boot to super", SP_SUPER, SP_SUPER, SP_M_BOOT, 52, 3, false },
 		{ "secret from a front", SP_FRONT, SP_EGRESS, SP_M_SECRET, 48, 0, false },
 		{ "secret to a front", SP_KEEPER, SP_FRONT, SP_M_SECRET, 48, 0, false },
 		{ "secret to egress", SP_KEEPER, SP_EGRESS, SP_M_SECRET, 48, 0, true },

@@ -25,7 +25,7 @@ struct life {
 	struct sp_err err;
 };
 
-/* Which descriptors BOOT brings to whom. */
+/* Which descriptors BOOT brings to whom: a ring and the counters. */
 static bool
 has_ring(enum sp_role r)
 {
@@ -115,6 +115,15 @@ map_slots(struct life *l, int fd)
 }
 
 static enum sp_status
+map_counters(struct life *l, int fd)
+{
+	enum sp_status st = sp_counters_map(fd, &l->boot.counters, &l->err);
+
+	close(fd);
+	return st;
+}
+
+static enum sp_status
 enter_state(struct life *l, int fd)
 {
 	l->boot.state_dir = fd;
@@ -126,7 +135,7 @@ static enum sp_status
 map_all(struct life *l)
 {
 	struct sp_boot *b = &l->boot;
-	unsigned at = 0, want = 2u + has_ring(b->role) + (b->role == SP_FRONT) + (b->role == SP_KEEPER) +
+	unsigned at = 0, want = 2u + 2u * has_ring(b->role) + (b->role == SP_FRONT) + (b->role == SP_KEEPER) +
 	    l->said.nlisten;
 	enum sp_status st;
 	int image, page;
@@ -145,6 +154,8 @@ map_all(struct life *l)
 		st = map_ring(l, next_fd(l, &at));
 	if (st == SP_OK && b->role == SP_FRONT)
 		st = map_slots(l, next_fd(l, &at));
+	if (st == SP_OK && has_ring(b->role))
+		st = map_counters(l, next_fd(l, &at));
 	if (st == SP_OK && b->role == SP_KEEPER)
 		st = enter_state(l, next_fd(l, &at));
 	while (st == SP_OK && b->nlisten < l->said.nlisten)
@@ -161,6 +172,8 @@ fill_boot(struct life *l)
 	b->index = l->said.index;
 	b->generation = l->said.generation;
 	b->incarnation = l->said.incarnation;
+	b->row = l->said.row;
+	b->nmetrics = l->said.nmetrics;
 	b->seed[0] = l->said.seed[0];
 	b->seed[1] = l->said.seed[1];
 	b->isolation = (enum sp_isolation)l->said.isolation;

@@ -23,7 +23,7 @@ struct sp_boot {
 	struct sp_slots *slots;		/* front only */
 	struct sp_counters *counters;	/* front, egress; else NULL */
 	uint32_t row;			/* of its counters */
-	int listeners[32];
+	int listeners[SP_MSG_FDS];
 	uint32_t nlisten;
 	uint32_t nmetrics;		/* the last so many of the listeners answer /metrics and /healthz only */
 	enum sp_isolation isolation;
@@ -47,7 +47,7 @@ struct sp_role_def {
 /* The descriptors of BOOT, in this order: image, page, ring (front, egress), slots (front), counters (front,
  * egress), state folder (keeper), listeners.  At most SP_BOOT_LISTENERS of the last.
  * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
-enum { SP_BOOT_LISTENERS = 28 };
+enum { SP_BOOT_LISTENERS = 27 };
 
 int sp_role_main(const struct sp_role_def *def);
 /* Leaves the loop; the process ends with 0.  What channels have not written yet is lost. */

@@ -109,6 +109,114 @@ sp_slots_map(int fd, struct sp_slots **out, struct sp_err *e)
 	return st;
 }
 
+/* --- counters --- */
+
+struct row {
+	_Alignas(64) _Atomic uint64_t count[SP_COUNTERS];	/* gauges: two's complement */
+	_Atomic uint64_t bucket[SP_LATENCY_BUCKETS];
+	_Atomic uint64_t sum_us;
+};
+
+struct sp_counters {
+	struct row row[SP_COUNTER_ROWS];
+};
+
+#define counter 0
+#define gauge 1
+static const bool is_gauge[SP_COUNTERS] = {
+#define C(name, type, text) [SP_C_##name] = type,
+#include "os/counters.def"
+#undef C
+};
+#undef counter
+#undef gauge
+
+enum sp_status
+sp_counters_create(int *fd, struct sp_err *e)
+{
+	return create("counters", sizeof(struct sp_counters), fd, e);
+}
+
+enum sp_status
+sp_counters_map(int fd, struct sp_counters **out, struct sp_err *e)
+{
+	void *p;
+	enum sp_status st = map(fd, sizeof(struct sp_counters), true, &p, e);
+
+	if (st == SP_OK)
+		*out = p;
+	return st;
+}
+
+static void
+add(struct sp_counters *c, uint32_t row, enum sp_counter what, uint64_t n)
+{
+	if (c != NULL && row < SP_COUNTER_ROWS && what < SP_COUNTERS)
+		atomic_fetch_add_explicit(&c->row[row].count[what], n, memory_order_relaxed);
+}
+
+void
+sp_count(struct sp_counters *c, uint32_t row, enum sp_counter what, uint64_t n)
+{
+	add(c, row, what, n);
+}
+
+void
+sp_gauge(struct sp_counters *c, uint32_t row, enum sp_counter what, int64_t change)
+{
+	add(c, row, what, (uint64_t)change);
+}
+
+uint64_t
+sp_counter_sum(const struct sp_counters *c, enum sp_counter what)
+{
+	uint64_t sum = 0;
+
+	if (c == NULL || what >= SP_COUNTERS)
+		return 0;
+	for (uint32_t i = 0; i < SP_COUNTER_ROWS; i++)
+		sum += atomic_load_explicit(&c->row[i].count[what], memory_order_relaxed);
+	return is_gauge[what] && sum > INT64_MAX ? 0 : sum;
+}
+
+void
+sp_counters_clear_gauges(struct sp_counters *c, uint32_t row)
+{
+	if (c == NULL || row >= SP_COUNTER_ROWS)
+		return;
+	for (uint32_t i = 0; i < SP_COUNTERS; i++)
+		if (is_gauge[i])
+			atomic_store_explicit(&c->row[row].count[i], 0, memory_order_relaxed);
+}
+
+void
+sp_count_latency(struct sp_counters *c, uint32_t row, uint64_t us)
+{
+	uint32_t at = 0;
+
+	if (c == NULL || row >= SP_COUNTER_ROWS)
+		return;
+	while (at < SP_LATENCY_BUCKETS - 1 && us > (uint64_t)1000 << at)
+		at++;
+	atomic_fetch_add_explicit(&c->row[row].bucket[at], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->row[row].sum_us, us, memory_order_relaxed);
+}
+
+void
+sp_latency_sum(const struct sp_counters *c, uint64_t buckets[SP_LATENCY_BUCKETS], uint64_t *sum_us)
+{
+	*sum_us = 0;
+	for (uint32_t k = 0; k < SP_LATENCY_BUCKETS; k++)
+		buckets[k] = 0;
+	for (uint32_t i = 0; c != NULL && i < SP_COUNTER_ROWS; i++) {
+		const struct row *r = &c->row[i];
+
+		for (uint32_t k = 0; k < SP_LATENCY_BUCKETS; k++)
+			buckets[k] += atomic_load_explicit(&r->bucket[k], memory_order_relaxed);
+		*sum_us += atomic_load_explicit(&r->sum_us, memory_order_relaxed);
+	}
+}
+
 /* --- slots --- */
 
 static void

@@ -16,8 +16,9 @@ struct sp_page {
 };
 
 /*
- * Counters for /metrics: one row a process, written by it alone, read by whoever renders them.  Rows outlive their process:
- * its successor in the same place counts on.  Never a name, a token or a value of anybody.
+ * Counters for /metrics: one row a process, written by it alone, read by whoever renders them.  super gives out the rows;
+ * what one has counted stays when its process ends, but its gauges go back to 0.  Numbers only: never a name, a token or
+ * a value of anybody.  Every front and egress can write all of it, so nothing but /metrics may depend on it.
  */
 enum sp_counter {
 #define C(name, type, text) SP_C_##name,
@@ -29,13 +30,16 @@ enum { SP_COUNTER_ROWS = 512, SP_LATENCY_BUCKETS = 16 };
 struct sp_counters;
 SP_MUST enum sp_status sp_counters_create(int *fd, struct sp_err *e);
 SP_MUST enum sp_status sp_counters_map(int fd, struct sp_counters **out, struct sp_err *e);
-/* The row of a process: role and index name it.  NULL-safe everywhere below: nothing is counted then. */
+/* Everywhere below: without counters (NULL), or with a row that there is not, nothing is counted. */
 void sp_count(struct sp_counters *c, uint32_t row, enum sp_counter what, uint64_t n);
 void sp_gauge(struct sp_counters *c, uint32_t row, enum sp_counter what, int64_t change);
+/* A gauge that has fallen below 0 in all is 0. */
 uint64_t sp_counter_sum(const struct sp_counters *c, enum sp_counter what);
-uint32_t sp_counter_row(uint32_t role, uint32_t index);
+/* The process of this row has ended.  (Super.) */
+void sp_counters_clear_gauges(struct sp_counters *c, uint32_t row);
 /* Upper ends of the buckets of call durations, in milliseconds: 1, 2, 4, … ; the last has none. */
 void sp_count_latency(struct sp_counters *c, uint32_t row, uint64_t us);
+/* Each bucket for itself, not added up. */
 void sp_latency_sum(const struct sp_counters *c, uint64_t buckets[SP_LATENCY_BUCKETS], uint64_t *sum_us);
 
 struct sp_slots;

@@ -215,12 +215,66 @@ test_page(void **state)
 	close(fd);
 }
 
+static void
+test_counters(void **state)
+{
+	static const struct { uint64_t us; uint32_t bucket; } calls[] = {
+		{ 0, 0 }, { 1000, 0 }, { 1001, 1 }, { 2000, 1 }, { 4001, 3 }, { 16384000, 14 }, { 16384001, 15 }, { UINT64_MAX / 4, 15 },
+	};
+	uint64_t bucket[SP_LATENCY_BUCKETS], want[SP_LATENCY_BUCKETS] = { 0 }, sum, us = 0;
+	struct sp_counters *c = NULL, *other = NULL;
+	struct sp_err e = { 0 };
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(sp_counters_create(&fd, &e), SP_OK);
+	assert_int_equal(sp_counters_map(fd, &c, &e), SP_OK);
+	assert_int_equal(sp_counters_map(fd, &other, &e), SP_OK);
+	/* Two rows, two mappings, one sum. */
+	sp_count(c, 0, SP_C_REQUESTS_TOTAL, 2);
+	sp_count(other, SP_COUNTER_ROWS - 1, SP_C_REQUESTS_TOTAL, 3);
+	assert_int_equal(sp_counter_sum(c, SP_C_REQUESTS_TOTAL), 5);
+	sp_gauge(c, 3, SP_C_STREAMS, 4);
+	sp_gauge(other, 4, SP_C_STREAMS, 2);
+	sp_gauge(c, 3, SP_C_STREAMS, -1);
+	sp_count(c, 3, SP_C_CALLS_TOTAL, 7);
+	assert_int_equal(sp_counter_sum(other, SP_C_STREAMS), 5);
+	/* Row 3 dies: what it held is gone, what it did is not. */
+	sp_counters_clear_gauges(c, 3);
+	assert_int_equal(sp_counter_sum(c, SP_C_STREAMS), 2);
+	assert_int_equal(sp_counter_sum(c, SP_C_CALLS_TOTAL), 7);
+	sp_gauge(c, 3, SP_C_STREAMS, -9);
+	assert_int_equal(sp_counter_sum(c, SP_C_STREAMS), 0);
+	/* Out of the table, or no table: nothing. */
+	sp_count(c, SP_COUNTER_ROWS, SP_C_REQUESTS_TOTAL, 1);
+	sp_count(c, UINT32_MAX, SP_C_REQUESTS_TOTAL, 1);
+	sp_count(NULL, 0, SP_C_REQUESTS_TOTAL, 1);
+	sp_count_latency(c, UINT32_MAX, 1);
+	sp_counters_clear_gauges(c, UINT32_MAX);
+	assert_int_equal(sp_counter_sum(c, SP_C_REQUESTS_TOTAL), 5);
+	assert_int_equal(sp_counter_sum(NULL, SP_C_REQUESTS_TOTAL), 0);
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		sp_count_latency(c, (uint32_t)i, calls[i].us);
+		want[calls[i].bucket]++;
+		us += calls[i].us;
+	}
+	sp_latency_sum(other, bucket, &sum);
+	assert_memory_equal(bucket, want, sizeof want);
+	assert_int_equal(sum, us);
+	sp_latency_sum(NULL, bucket, &sum);
+	assert_int_equal(bucket[0] + sum, 0);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(sp_counters_map(-1, &c, &e), SP_E_SYSTEM);
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bucket), cmocka_unit_test(test_nothing_is_not_unlimited), cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_full_table), cmocka_unit_test(test_processes), cmocka_unit_test(test_page),
+		cmocka_unit_test(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

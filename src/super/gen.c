@@ -118,10 +118,8 @@ remove_gen(struct sp_gen *g)
 			*at = g->next;
 			break;
 		}
-	for (uint32_t i = 0; i < g->nprocs; i++) {
-		sp_rings_retire(&g->procs[i]);
-		uv_close((uv_handle_t *)&g->procs[i].timer, on_handle_closed);
-	}
+	for (uint32_t i = 0; i < g->nprocs; i++)
+		sp_proc_free(&g->procs[i], on_handle_closed);
 }
 
 void

@@ -113,7 +113,7 @@ send_boot(struct sp_proc *p)
 	struct sp_super *s = p->s;
 	const struct sp_gen *g = p->gen != NULL ? p->gen : sp_gen_oldest(s);
 	struct sp_m_boot m = { .role = (uint32_t)p->role, .index = p->index, .generation = g->number,
-	    .incarnation = p->incarnation, .log_level = (uint32_t)s->opts.log_level,
+	    .incarnation = p->incarnation, .row = p->row, .log_level = (uint32_t)s->opts.log_level,
 	    .isolation = g->img.head->isolation, .seed = { g->seed[0], g->seed[1] } };
 	int fds[SP_MSG_FDS];
 	unsigned n = 0;
@@ -126,6 +126,8 @@ send_boot(struct sp_proc *p)
 		fds[n++] = p->ring;
 	if (p->role == SP_FRONT)
 		fds[n++] = s->slots_fd;
+	if (p->ring >= 0)
+		fds[n++] = s->counters_fd;
 	if (p->role == SP_KEEPER)
 		fds[n++] = s->state_dir;
 	if (p->role == SP_FRONT) {
@@ -231,9 +233,24 @@ on_timer(uv_timer_t *t)
 void
 sp_proc_init(struct sp_proc *p, struct sp_super *s, struct sp_gen *gen, enum sp_role role, uint32_t index)
 {
-	*p = (struct sp_proc){ .s = s, .gen = gen, .role = role, .index = index, .ring = -1 };
+	*p = (struct sp_proc){ .s = s, .gen = gen, .role = role, .index = index, .ring = -1, .row = UINT32_MAX };
+	for (uint32_t i = 0; (role == SP_FRONT || role == SP_EGRESS) && i < SP_COUNTER_ROWS; i++)
+		if (!s->row_taken[i]) {
+			s->row_taken[i] = true;
+			p->row = i;
+			break;
+		}
 	uv_timer_init(&s->loop, &p->timer);
 	p->timer.data = p;
+}
+
+void
+sp_proc_free(struct sp_proc *p, uv_close_cb closed)
+{
+	sp_rings_retire(p);
+	if (p->row != UINT32_MAX)
+		p->s->row_taken[p->row] = false;
+	uv_close((uv_handle_t *)&p->timer, closed);
 }
 
 static void
@@ -391,6 +408,7 @@ on_death(struct sp_proc *p, int status)
 		s->keeper_ok = false;
 	if (p->role == SP_FRONT)
 		sp_slots_clear_front(s->slots, p->index);
+	sp_counters_clear_gauges(s->counters, p->row);
 	sp_wire_gone(p);
 	if (!leaving) {
 		after_death(p, refused);

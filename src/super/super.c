@@ -318,6 +318,10 @@ make_shared(struct sp_super *s, struct sp_err *e)
 		st = sp_slots_create(&s->slots_fd, e);
 	if (st == SP_OK)
 		st = sp_slots_map(s->slots_fd, &s->slots, e);
+	if (st == SP_OK)
+		st = sp_counters_create(&s->counters_fd, e);
+	if (st == SP_OK)
+		st = sp_counters_map(s->counters_fd, &s->counters, e);
 	return st;
 }
 
@@ -343,7 +347,7 @@ static void
 reset(struct sp_super *s, const struct sp_super_opts *opts)
 {
 	*s = (struct sp_super){ .opts = *opts, .sigfd = -1, .null = -1, .loader_fd = -1, .state_dir = -1,
-	    .ring_dir = -1, .lock = -1, .page_fd = -1, .page_ro = -1, .slots_fd = -1, .control = -1,
+	    .ring_dir = -1, .lock = -1, .page_fd = -1, .page_ro = -1, .slots_fd = -1, .counters_fd = -1, .control = -1,
 	    .unlock_pipe = -1, .notify_fd = -1, .next_generation = 1 };
 	for (size_t i = 0; i < SP_COUNT(s->exe); i++)
 		s->exe[i] = -1;

@@ -36,6 +36,7 @@ struct sp_proc {
 	struct sp_chan *ch;
 	int	 ring;			/* front, egress; -1: none yet */
 	uint32_t ring_incarnation;	/* as its file is named now */
+	uint32_t row;			/* front, egress: of the counters; UINT32_MAX: none is free, so none counts */
 	uint64_t began_ms;
 	uint32_t backoff_ms;
 	uv_timer_t timer;		/* down: when to start; starting, leaving: when to kill */
@@ -113,9 +114,11 @@ struct sp_super {
 	/* state.c */
 	char	 state_path[4096];
 	int	 state_dir, ring_dir, lock;
-	int	 page_fd, page_ro, slots_fd;
+	int	 page_fd, page_ro, slots_fd, counters_fd;
 	struct sp_page *page;
 	struct sp_slots *slots;
+	struct sp_counters *counters;
+	bool	 row_taken[SP_COUNTER_ROWS];
 	struct sp_oldring *oldrings;
 
 	int	 control;
@@ -142,6 +145,7 @@ SP_MUST enum sp_status sp_super_open_state(struct sp_super *s, struct sp_err *e)
 
 /* proc.c */
 void sp_proc_init(struct sp_proc *p, struct sp_super *s, struct sp_gen *gen, enum sp_role role, uint32_t index);
+void sp_proc_free(struct sp_proc *p, uv_close_cb closed);	/* the place is given up */
 void sp_proc_start(struct sp_proc *p);
 void sp_proc_drain(struct sp_proc *p, uint32_t ms);
 void sp_proc_kill(struct sp_proc *p);
@@ -187,7 +191,7 @@ void sp_listen_names(const struct sp_super *s, struct sp_out *o);
 /* rings.c */
 SP_MUST enum sp_status sp_rings_find(struct sp_super *s, struct sp_err *e);	/* left by the run before */
 SP_MUST enum sp_status sp_rings_give(struct sp_proc *p, struct sp_err *e);	/* p->ring, for a new incarnation */
-void sp_rings_retire(struct sp_proc *p);			/* the place is given up */
+void sp_rings_retire(struct sp_proc *p);			/* its file waits for keeper */
 void sp_rings_tell(struct sp_super *s);				/* keeper is new: everything it must read */
 void sp_rings_sweep(struct sp_super *s);
 
