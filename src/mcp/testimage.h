@@ -3,7 +3,8 @@
  * `extra` open tools. Sources: 0 static, 1 anonymous.  Scopes: dns:read, dns:write (implies
  * read).  Tags: ops. docs_search: anyone.  dns_list: dns:read.  dns_create: dns:write and
  * ops.  dns_delete: as create, and only *.test. dns_hidden: nobody.  dns_shown: dns:write,
- * listed though it is missing.  x0000…: every caller with a credential.
+ * listed though it is missing.  x0000…: every caller with a credential.  Then `mcp` servers (1 wiki, 2 git, 3 hub) whose
+ * components are known only while running, and the rules given for them, from index TI_RULES on.
  */
 #ifndef SP_MCP_TESTIMAGE_H
 #define SP_MCP_TESTIMAGE_H
@@ -14,12 +15,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TI_FIXED = 6, TI_MAX = 5000 };
+enum { TI_FIXED = 6, TI_MAX = 5000, TI_RULES = 7, TI_MORE = 128, TI_MCP = 3 };
+
+/* One more rule, with one entry of TOOLS; scopes and tags are words as in the image. */
+struct ti_rule {
+	enum sp_verb verb;
+	uint32_t server;		/* index, or SP_ANYONE */
+	enum sp_select what;
+	const char *pattern;
+	uint64_t scopes, tags;
+	bool	 anyone;
+	enum sp_manner manner;
+	const char *when_x;		/* the argument x is this text */
+};
 
 struct ti_options {
 	bool	 anonymous, no_metadata;
 	uint32_t extra;
 	size_t	 pad;			/* bytes of description in each extra tool */
+	uint32_t mcp;			/* servers of kind mcp */
+	const struct ti_rule *rules;
+	uint32_t nrules;
 	uint64_t limit_body, limit_connections, call_ms, limit_calls, idle_ms, head_ms, body_ms;
 };
 
@@ -35,16 +51,44 @@ ti_word(struct sp_imgb *b, uint64_t w)
 	return w == 0 ? (struct sp_ref){ 0, 0 } : sp_imgb_words(b, &w, 1);
 }
 
-static inline void
-ti_rules(struct sp_imgb *b, struct sp_img_head *h)
+static inline struct sp_img_rule
+ti_rule(struct sp_imgb *b, const struct ti_rule *t)
 {
-	struct sp_img_rule r[7] = { 0 };
+	struct sp_img_select s = { .server = t->server, .what = t->what };
+	struct sp_img_caller anyone = { .source = SP_ANYONE };
+	struct sp_img_rule r = { .verb = t->verb, .line = 20, .manner = t->manner };
+	struct sp_img_value value = { .kind = SP_VALUE_TEXT };
+	struct sp_img_cond cond = { 0 };
+	sp_slice x = SP_LIT("x");
+
+	s.pattern = ti_str(b, t->pattern == NULL ? "" : t->pattern);
+	r.text = ti_str(b, "rule");
+	r.selects = SP_IMGB_ARRAY(b, &s, 1);
+	r.scopes = ti_word(b, t->scopes);
+	r.tags = ti_word(b, t->tags);
+	if (t->anyone)
+		r.callers = SP_IMGB_ARRAY(b, &anyone, 1);
+	if (t->when_x != NULL) {
+		value.text = ti_str(b, t->when_x);
+		cond.argument = ti_str(b, "x");
+		cond.path = sp_imgb_texts(b, &x, 1);
+		cond.values = SP_IMGB_ARRAY(b, &value, 1);
+		r.when = SP_IMGB_ARRAY(b, &cond, 1);
+	}
+	return r;
+}
+
+static inline void
+ti_rules(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
+{
+	struct sp_img_rule r[TI_RULES + TI_MORE] = { 0 };
 	struct sp_img_caller anyone = { .source = SP_ANYONE };
 	struct sp_img_value value = { .kind = SP_VALUE_PATTERN, .text = ti_str(b, "*.test.") };
 	struct sp_img_cond cond = { .argument = ti_str(b, "zone") };
 	sp_slice zone = SP_LIT("zone");
 
-	for (uint32_t i = 0; i < SP_COUNT(r); i++)
+	assert(o->nrules <= TI_MORE);
+	for (uint32_t i = 0; i < TI_RULES; i++)
 		r[i] = (struct sp_img_rule){ .verb = SP_VERB_ALLOW, .line = 10 + i, .text = ti_str(b, "rule") };
 	r[0].callers = SP_IMGB_ARRAY(b, &anyone, 1);
 	r[1].scopes = ti_word(b, 1);
@@ -57,7 +101,9 @@ ti_rules(struct sp_imgb *b, struct sp_img_head *h)
 	r[4].verb = SP_VERB_DENY;
 	r[5].scopes = ti_word(b, 2);
 	r[5].manner = SP_MANNER_LIST;
-	h->rules = SP_IMGB_ARRAY(b, r, SP_COUNT(r));
+	for (uint32_t i = 0; i < o->nrules; i++)
+		r[TI_RULES + i] = ti_rule(b, &o->rules[i]);
+	h->rules = SP_IMGB_ARRAY(b, r, TI_RULES + o->nrules);
 }
 
 static inline struct sp_img_tool
@@ -127,13 +173,32 @@ ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 		h->metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/mcp\"}");
 }
 
+static inline void
+ti_servers(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
+{
+	static const char *const names[] = { "dns", "wiki", "git", "hub" };
+	struct sp_img_server s[1 + TI_MCP] = { 0 };
+	struct sp_img_op ops[3] = { { .method = SP_POST }, { .method = SP_GET }, { .method = SP_DELETE } };
+
+	assert(o->mcp <= TI_MCP);
+	for (uint32_t i = 0; i < 3; i++)
+		ops[i].path = ti_str(b, "/mcp");
+	for (uint32_t i = 0; i <= o->mcp; i++) {
+		s[i] = (struct sp_img_server){ .kind = i == 0 ? SP_SERVER_OPENAPI : SP_SERVER_MCP, .port = 80 };
+		s[i].name = ti_str(b, names[i]);
+		s[i].host = ti_str(b, "127.0.0.1");
+		if (i != 0)
+			s[i].ops = SP_IMGB_ARRAY(b, ops, 3);
+	}
+	h->servers = SP_IMGB_ARRAY(b, s, 1 + o->mcp);
+}
+
 /* The image's memory is b's: sp_imgb_free() at the end. */
 static inline void
 ti_make(struct sp_imgb *b, const struct ti_options *o, struct sp_image *img)
 {
 	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
 	struct sp_img_scope scopes[2] = { 0 };
-	struct sp_img_server server = { .kind = SP_SERVER_OPENAPI, .port = 80 };
 	struct sp_img_head h;
 	struct sp_err e = { 0 };
 	sp_slice ops = SP_LIT("ops");
@@ -144,13 +209,11 @@ ti_make(struct sp_imgb *b, const struct ti_options *o, struct sp_image *img)
 	src[1].name = ti_str(b, "anonymous");
 	scopes[0] = (struct sp_img_scope){ .name = ti_str(b, "dns:read"), .closure = ti_word(b, 1) };
 	scopes[1] = (struct sp_img_scope){ .name = ti_str(b, "dns:write"), .closure = ti_word(b, 3) };
-	server.name = ti_str(b, "dns");
-	server.host = ti_str(b, "127.0.0.1");
 	h.sources = SP_IMGB_ARRAY(b, src, o->anonymous ? 2 : 1);
 	h.scopes = SP_IMGB_ARRAY(b, scopes, 2);
 	h.tags = sp_imgb_texts(b, &ops, 1);
-	h.servers = SP_IMGB_ARRAY(b, &server, 1);
-	ti_rules(b, &h);
+	ti_servers(b, &h, o);
+	ti_rules(b, &h, o);
 	ti_tools(b, &h, o);
 	if (sp_imgb_finish(b, &h, &e) != SP_OK || sp_image_check(b->o.p, b->o.n, img, &e) != SP_OK) {
 		fprintf(stderr, "test image: %s\n", e.log);

@@ -319,18 +319,15 @@ tally_lists(const struct tally *t)
 }
 
 bool
-sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool)
+sp_decide_component_listed(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c)
 {
+	const uint32_t *idx = c->rules;
 	struct tally base = { 0 };
-	struct sp_ref rules;
-	const uint32_t *idx;
 	bool opened = false;
 
-	if (who == NULL || tool >= img->head->tools.n)
+	if (who == NULL)
 		return false;
-	rules = SP_IMG_AT(img, img->head->tools, tool, tool)->rules;
-	idx = sp_img_u32(img, rules);
-	for (uint32_t i = 0; i < rules.n; i++) {
+	for (uint32_t i = 0; i < c->nrules; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, idx[i]);
 
 		if (is_conditional(r) || !names_caller(img, r, who))
@@ -343,7 +340,7 @@ sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uin
 	if (opened || base.closed)
 		return opened && tally_lists(&base);
 	/* Some call may be opened by one conditional rule, with all others silent. */
-	for (uint32_t i = 0; i < rules.n; i++) {
+	for (uint32_t i = 0; i < c->nrules; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, idx[i]);
 		struct tally t = base;
 
@@ -356,17 +353,17 @@ sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uin
 	return false;
 }
 
-/* What the rules left say, before it is known whether the caller's list has the tool. */
+/* What the rules left say, before it is known whether the caller's list has the component. */
 static void
-judge(const struct sp_image *img, const struct sp_principal *who, const struct sp_img_tool *tool, sp_jval *args,
+judge(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c, sp_jval *args,
     struct sp_decision *out)
 {
-	const uint32_t *idx = sp_img_u32(img, tool->rules);
+	const uint32_t *idx = c->rules;
 	bool opened = false, ask = false;
 	uint32_t deny = UINT32_MAX;
 	struct tally t = { 0 };
 
-	for (uint32_t i = 0; i < tool->rules.n; i++) {
+	for (uint32_t i = 0; i < c->nrules; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, idx[i]);
 		enum tri how = speaks(img, r, who, args);
 
@@ -399,19 +396,109 @@ judge(const struct sp_image *img, const struct sp_principal *who, const struct s
 }
 
 void
-sp_decide(const struct sp_image *img, const struct sp_principal *who, uint32_t tool, sp_jval *args,
-    struct sp_decision *out)
+sp_decide_component(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c,
+    sp_jval *args, struct sp_decision *out)
 {
 	*out = (struct sp_decision){ .outcome = SP_CLOSED };
-	if (who == NULL || tool >= img->head->tools.n) {
-		conclude(out, SP_CLOSED, who == NULL ? "no credential" : "no such tool", UINT32_MAX);
+	if (who == NULL) {
+		conclude(out, SP_CLOSED, "no credential", UINT32_MAX);
 		return;
 	}
-	judge(img, who, SP_IMG_AT(img, img->head->tools, tool, tool), args, out);
-	out->listed = out->outcome == SP_ALLOW || out->outcome == SP_ASK || sp_decide_listed(img, who, tool);
+	judge(img, who, c, args, out);
+	out->listed = out->outcome == SP_ALLOW || out->outcome == SP_ASK || sp_decide_component_listed(img, who, c);
 	if (out->outcome == SP_CLOSED && out->listed)
 		out->outcome = SP_REFUSED_ARGS;
 }
+
+/* ---- what a decision is about */
+
+static bool
+select_names(const struct sp_image *img, const struct sp_img_select *s, const struct sp_component *c)
+{
+	sp_slice pattern = sp_img_str(img, s->pattern);
+	bool tool = c->kind == SP_COMPONENT_TOOL;
+
+	if (s->server != SP_ANYONE && s->server != c->server)
+		return false;
+	switch ((enum sp_select)s->what) {
+	case SP_SELECT_ALL:
+		return true;
+	case SP_SELECT_NAME:
+		return tool && sp_glob(pattern, c->name);
+	case SP_SELECT_READ:
+		return tool && !c->write;
+	case SP_SELECT_WRITE:
+		return tool && c->write;
+	case SP_SELECT_TAG:		/* tags come from a document; what is known only while running has none */
+		return false;
+	case SP_SELECT_RESOURCE:
+		return (c->kind == SP_COMPONENT_RESOURCE || c->kind == SP_COMPONENT_TEMPLATE) && sp_glob(pattern, c->name);
+	case SP_SELECT_PROMPT:
+		return c->kind == SP_COMPONENT_PROMPT && sp_glob(pattern, c->name);
+	}
+	return false;
+}
+
+static bool
+rule_names(const struct sp_image *img, const struct sp_img_rule *r, const struct sp_component *c)
+{
+	for (uint32_t i = 0; i < r->selects.n; i++)
+		if (select_names(img, SP_IMG_AT(img, r->selects, select, i), c))
+			return true;
+	return false;
+}
+
+uint32_t
+sp_component_rules(const struct sp_image *img, const struct sp_component *c, uint32_t *out, uint32_t cap)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < img->head->rules.n; i++) {
+		if (!rule_names(img, SP_IMG_AT(img, img->head->rules, rule, i), c))
+			continue;
+		if (n < cap)
+			out[n] = i;
+		n++;
+	}
+	return n;
+}
+
+struct sp_component
+sp_component_of_tool(const struct sp_image *img, uint32_t tool)
+{
+	const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, tool);
+
+	return (struct sp_component){ .server = t->server, .kind = SP_COMPONENT_TOOL, .write = t->access != 0,
+	    .name = sp_img_str(img, t->name), .rules = sp_img_u32(img, t->rules), .nrules = t->rules.n };
+}
+
+void
+sp_decide(const struct sp_image *img, const struct sp_principal *who, uint32_t tool, sp_jval *args,
+    struct sp_decision *out)
+{
+	struct sp_component c;
+
+	if (tool >= img->head->tools.n) {
+		*out = (struct sp_decision){ .outcome = SP_CLOSED };
+		conclude(out, SP_CLOSED, who == NULL ? "no credential" : "no such tool", UINT32_MAX);
+		return;
+	}
+	c = sp_component_of_tool(img, tool);
+	sp_decide_component(img, who, &c, args, out);
+}
+
+bool
+sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool)
+{
+	struct sp_component c;
+
+	if (tool >= img->head->tools.n)
+		return false;
+	c = sp_component_of_tool(img, tool);
+	return sp_decide_component_listed(img, who, &c);
+}
+
+/* ---- for `why` */
 
 void
 sp_rule_look(const struct sp_image *img, const struct sp_principal *who, uint32_t rule, sp_jval *args,

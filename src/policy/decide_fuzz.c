@@ -6,25 +6,59 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
+laws(const struct sp_decision *d, bool listed)
+{
+	if (d->listed != listed || d->reason == NULL)
+		abort();
+	/* What is allowed is listed; what is closed is not, or says that the arguments did it. */
+	if ((d->outcome == SP_ALLOW || d->outcome == SP_ASK || d->outcome == SP_REFUSED_ARGS) && !listed)
+		abort();
+	if (d->outcome == SP_CLOSED && listed)
+		abort();
+	if ((d->outcome == SP_ALLOW || d->outcome == SP_ASK || d->outcome == SP_SHORT) && d->nleft == 0)
+		abort();
+	if (d->outcome == SP_SHORT && d->manner == SP_MANNER_HIDE)
+		abort();
+}
+
+/* What is known only while running: its rules are in file order, and without any it is closed. */
+static void
+look_running(const struct sp_image *img, const struct sp_principal *who, sp_jval *args)
+{
+	for (uint32_t i = 0; i < 4 * img->head->servers.n && i < 32; i++) {
+		struct sp_component c = { .server = i / 4, .kind = (enum sp_component_kind)(1 + i % 4), .write = true,
+		    .name = sp_jtext(SP_JGET(args, "zone")) };
+		uint32_t rules[SP_RULES_LEFT];
+		struct sp_decision d;
+
+		c.nrules = sp_component_rules(img, &c, rules, SP_RULES_LEFT);
+		c.rules = rules;
+		if (c.nrules > SP_RULES_LEFT)
+			c.nrules = SP_RULES_LEFT;
+		for (uint32_t k = 0; k < c.nrules; k++)
+			if (rules[k] >= img->head->rules.n || (k != 0 && rules[k] <= rules[k - 1]))
+				abort();
+		sp_decide_component(img, who, &c, args, &d);
+		laws(&d, sp_decide_component_listed(img, who, &c));
+		if (c.nrules == 0 && d.outcome != SP_CLOSED)
+			abort();
+	}
+}
+
+static void
 look(const struct sp_image *img, const struct sp_principal *who, sp_jval *args)
 {
 	for (uint32_t t = 0; t < img->head->tools.n && t < 16; t++) {
-		struct sp_decision d;
-		bool listed = sp_decide_listed(img, who, t);
+		struct sp_component c = sp_component_of_tool(img, t);
+		struct sp_decision d, same;
 
 		sp_decide(img, who, t, args, &d);
-		if (d.listed != listed || d.reason == NULL)
-			abort();
-		/* What is allowed is listed; what is closed is not, or says that the arguments did it. */
-		if ((d.outcome == SP_ALLOW || d.outcome == SP_ASK || d.outcome == SP_REFUSED_ARGS) && !listed)
-			abort();
-		if (d.outcome == SP_CLOSED && listed)
-			abort();
-		if ((d.outcome == SP_ALLOW || d.outcome == SP_ASK || d.outcome == SP_SHORT) && d.nleft == 0)
-			abort();
-		if (d.outcome == SP_SHORT && d.manner == SP_MANNER_HIDE)
+		laws(&d, sp_decide_listed(img, who, t));
+		sp_decide_component(img, who, &c, args, &same);
+		if (same.outcome != d.outcome || same.listed != d.listed || same.nleft != d.nleft)
 			abort();
 	}
+	look_running(img, who, args);
 }
 
 /* Two bytes: length of the arguments' text; then it; the rest is the image. */
