@@ -9,7 +9,8 @@
 #define SP_OAUTH_STATEMENT_H
 
 #include "base/err.h"
-#include "crypto/key.h"
+#include "base/out.h"
+#include "crypto/crypto.h"
 #include "oauth/principal.h"
 #include "image/image.h"
 
@@ -27,11 +28,16 @@ struct sp_statement {
 	uint32_t revision, caps;	/* SESSION: enum sp_mcp_revision, enum sp_mcp_client_cap */
 };
 
-/* The bytes that are signed; `o` gets them without the signature. */
+/* All before the signature. */
 void sp_statement_write(struct sp_out *o, const struct sp_statement *s);
+/* What is signed for these bytes: the context and them; at most SP_STATEMENT_MAX bytes. */
+void sp_statement_signed(struct sp_out *o, sp_slice bytes);
 /* Bytes with their signature.  SP_E_BAD_TOKEN: not ours, not of this form, or expired (e->log says which). */
-SP_MUST enum sp_status sp_statement_read(const struct sp_pkey *key, sp_slice bytes, int64_t now_s,
+SP_MUST enum sp_status sp_statement_read(struct sp_pkey *key, sp_slice bytes, int64_t now_s,
     struct sp_statement *out, struct sp_err *e);
+
+/* How a statement names a source. */
+void sp_statement_source(sp_slice name, uint8_t out[16]);
 
 /* Who somebody is, for telling callers apart: SHA-256 over the names of source, issuer, user and client. */
 void sp_principal_mark(const struct sp_image *img, const struct sp_principal *who, uint8_t out[32]);

@@ -1,0 +1,125 @@
+#include "oauth/statement.h"
+
+#include "base/rd.h"
+
+enum { VERSION = 1, SIG = 64 };
+
+/* Nothing else that the key might ever sign begins like this. */
+static const sp_slice context = SP_LIT_INIT("sallyport statement 1");
+
+void
+sp_statement_write(struct sp_out *o, const struct sp_statement *s)
+{
+	sp_out_byte(o, VERSION);
+	sp_out_byte(o, (char)s->kind);
+	sp_out_be(o, (uint64_t)s->expires_s, 8);
+	switch (s->kind) {
+	case SP_STATEMENT_MAC:
+		sp_out_add(o, s->source, sizeof s->source);
+		sp_out_add(o, s->token, sizeof s->token);
+		return;
+	case SP_STATEMENT_PEER:
+		sp_out_add(o, s->source, sizeof s->source);
+		sp_out_be(o, s->uid, 4);
+		return;
+	case SP_STATEMENT_SESSION:
+		sp_out_add(o, s->who, sizeof s->who);
+		sp_out_add(o, s->random, sizeof s->random);
+		sp_out_be(o, s->revision, 4);
+		sp_out_be(o, s->caps, 4);
+	}
+}
+
+void
+sp_statement_signed(struct sp_out *o, sp_slice bytes)
+{
+	sp_out_slice(o, context);
+	sp_out_slice(o, bytes);
+}
+
+static void
+fixed(struct sp_rd *r, uint8_t *out, size_t n)
+{
+	sp_slice s = sp_rd_bytes(r, n);
+
+	if (!r->bad)
+		memcpy(out, s.p, n);
+}
+
+static bool
+read_fields(sp_slice body, struct sp_statement *s)
+{
+	struct sp_rd r = { body, false };
+	uint64_t expires;
+
+	if (sp_rd_be(&r, 1) != VERSION)
+		return false;
+	s->kind = (enum sp_statement_kind)sp_rd_be(&r, 1);
+	expires = sp_rd_be(&r, 8);
+	if (expires > INT64_MAX)
+		return false;
+	s->expires_s = (int64_t)expires;
+	switch (s->kind) {
+	case SP_STATEMENT_MAC:
+		fixed(&r, s->source, sizeof s->source);
+		fixed(&r, s->token, sizeof s->token);
+		return sp_rd_done(&r);
+	case SP_STATEMENT_PEER:
+		fixed(&r, s->source, sizeof s->source);
+		s->uid = (uint32_t)sp_rd_be(&r, 4);
+		return sp_rd_done(&r);
+	case SP_STATEMENT_SESSION:
+		fixed(&r, s->who, sizeof s->who);
+		fixed(&r, s->random, sizeof s->random);
+		s->revision = (uint32_t)sp_rd_be(&r, 4);
+		s->caps = (uint32_t)sp_rd_be(&r, 4);
+		return sp_rd_done(&r);
+	}
+	return false;
+}
+
+/* The signature first: what nobody signed is not even looked at. */
+enum sp_status
+sp_statement_read(struct sp_pkey *key, sp_slice bytes, int64_t now_s, struct sp_statement *out, struct sp_err *e)
+{
+	struct sp_statement s = { 0 };
+	char buf[SP_STATEMENT_MAX];
+	struct sp_out o;
+	sp_slice body;
+
+	if (bytes.n <= SIG || bytes.n > SP_STATEMENT_MAX)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "a statement of %zu bytes", bytes.n);
+	body = sp_sub(bytes, 0, bytes.n - SIG);
+	sp_out_init(&o, buf, sizeof buf);
+	sp_statement_signed(&o, body);
+	if (o.full || !sp_verify_sig(key, SP_EDDSA, sp_out_view(&o), sp_sub(bytes, body.n, SIG)))
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "a statement that keeper did not sign");
+	if (!read_fields(body, &s))
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "a statement of another form");
+	if (s.expires_s <= now_s)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "a statement that ended %lld s ago", (long long)(now_s - s.expires_s));
+	*out = s;
+	return SP_OK;
+}
+
+void
+sp_statement_source(sp_slice name, uint8_t out[16])
+{
+	uint8_t hash[32];
+
+	sp_sha256(name, hash);
+	memcpy(out, hash, 16);
+}
+
+/* Each text by its own hash, so that no border between two can move. */
+void
+sp_principal_mark(const struct sp_image *img, const struct sp_principal *who, uint8_t out[32])
+{
+	const struct sp_img_source *src = SP_IMG_AT(img, img->head->sources, source, who->source);
+	const sp_slice part[] = { sp_img_str(img, src->name), who->issuer, who->user, who->client_id };
+	uint8_t all[SP_COUNT(part)][32];
+
+	for (size_t i = 0; i < SP_COUNT(part); i++)
+		sp_sha256(part[i], all[i]);
+	sp_sha256(sp_mem(all, sizeof all), out);
+}
