@@ -101,9 +101,11 @@ to_wait(struct sp_conn *c)
 	c->state = SP_CONN_WAIT;
 	c->body_done = c->head_only = false;
 	c->discarded = 0;
-	sp_work_clear(w);
-	if (w->len == 0) {
-		sp_work_put(c->hub, w);
+	if (w != NULL)
+		sp_work_clear(w);
+	if (w == NULL || w->len == 0) {
+		if (w != NULL)
+			sp_work_put(c->hub, w);
 		c->w = NULL;
 		c->deadline_ms = now_ms(c) + c->hub->lim.idle_ms;
 	} else {
@@ -301,7 +303,7 @@ on_eof(struct sp_conn *c)
 {
 	c->eof = true;
 	c->close_after = true;
-	if (c->state == SP_CONN_FLUSH || c->state == SP_CONN_STREAM)
+	if (c->state == SP_CONN_FLUSH || (c->state == SP_CONN_STREAM && c->events == SP_EVENTS_NONE))
 		sp_conn_arm(c);
 	else
 		sp_conn_close(c);
@@ -424,7 +426,9 @@ sp_conn_sweep(struct sp_conn *c, uint64_t now)
 		sp_conn_close(c);
 		return;
 	}
-	if (c->deadline_ms == 0 || now < c->deadline_ms)
+	if (c->state == SP_CONN_STREAM && c->events != SP_EVENTS_NONE)
+		sp_conn_events_sweep(c, now);
+	if (c->state == SP_CONN_CLOSED || c->deadline_ms == 0 || now < c->deadline_ms)
 		return;
 	switch ((enum sp_conn_state)c->state) {
 	case SP_CONN_PARKED:

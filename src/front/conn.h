@@ -32,6 +32,8 @@ enum sp_conn_state {
 	SP_CONN_CLOSED
 };
 
+enum sp_conn_events_state { SP_EVENTS_NONE, SP_EVENTS_BETWEEN, SP_EVENTS_INSIDE };
+
 /* What a request under way needs. */
 struct sp_work {
 	struct sp_work *next;
@@ -56,6 +58,7 @@ struct sp_conn {
 	uint64_t answer_left;		/* SP_CONN_STREAM: bytes of the answer that were not handed over yet */
 	uint64_t stall_ms;		/* slow readers: start of the window, bytes written in it */
 	size_t	 stall_bytes;
+	uint64_t said_ms;		/* an event stream: when anything was last sent on it */
 	size_t	 discarded;
 	uint64_t peer_key;		/* keyed hash of the client's network address */
 	struct sp_out out;		/* what could not be written yet */
@@ -65,6 +68,8 @@ struct sp_conn {
 	uint32_t index;
 	uint16_t turn;			/* counts requests: with index, names this request */
 	uint8_t	 state;			/* enum sp_conn_state */
+	uint8_t	 events;		/* enum sp_conn_events_state, of a SP_CONN_STREAM */
+	bool	 chunked;		/* the event stream is; else the end of the connection ends it */
 	bool	 close_after;		/* no further request */
 	bool	 body_done;		/* the whole request was read */
 	bool	 stepping;		/* advance() is on the stack */
@@ -185,6 +190,9 @@ void sp_conn_event_piece(struct sp_conn *c, sp_slice json);
 void sp_conn_event_end(struct sp_conn *c);
 /* The stream is over; the connection goes on. */
 void sp_conn_events_end(struct sp_conn *c);
+/* For a stream that is held long: its request was read and is needed no more, so its buffers are given back.  The service
+ * must have moved c->req out of the arena before; the connection ends with the stream. */
+void sp_conn_slim(struct sp_conn *c);
 
 /* May a line be written?  Whoever can cause a line must not be able to flood the log. */
 SP_MUST bool sp_quota_take(struct sp_quota *q, uint64_t now_ms);
@@ -198,6 +206,11 @@ void sp_conn_list(struct sp_conn *c, bool waiting);
 void sp_conn_events(uv_poll_t *p, int status, int events);
 void sp_conn_sweep(struct sp_conn *c, uint64_t now);
 bool sp_conn_flush(struct sp_conn *c);		/* false: the connection is gone */
+bool sp_conn_put(struct sp_conn *c, const struct iovec *iov, int n);	/* the same */
+void sp_conn_settle(struct sp_conn *c);
+enum { SP_LENGTH_CHUNKED = -1, SP_LENGTH_CLOSE = -2 };
+void sp_conn_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, int64_t length);
+void sp_conn_events_sweep(struct sp_conn *c, uint64_t now);
 struct sp_work *sp_work_get(struct sp_hub *h);
 void sp_work_put(struct sp_hub *h, struct sp_work *w);
 void sp_work_clear(struct sp_work *w);		/* forgets the request, keeps bytes after it */

@@ -39,8 +39,8 @@ keep_rest(struct sp_conn *c, const struct iovec *iov, int n, size_t skip)
 }
 
 /* Writes now what the socket takes and keeps the rest; false: the connection is gone. */
-static bool
-put(struct sp_conn *c, const struct iovec *iov, int n)
+bool
+sp_conn_put(struct sp_conn *c, const struct iovec *iov, int n)
 {
 	size_t total = 0;
 	ssize_t done = 0;
@@ -71,10 +71,10 @@ put(struct sp_conn *c, const struct iovec *iov, int n)
 }
 
 /* After bytes were handed over or written: is the answer complete, is it out? */
-static void
-settle(struct sp_conn *c)
+void
+sp_conn_settle(struct sp_conn *c)
 {
-	if (c->answer_left != 0) {
+	if (c->answer_left != 0 || c->events != SP_EVENTS_NONE) {
 		c->state = SP_CONN_STREAM;
 		sp_conn_arm(c);
 	} else if (sp_conn_unread(c) != 0) {
@@ -104,7 +104,7 @@ sp_conn_flush(struct sp_conn *c)
 		if (c->state == SP_CONN_STREAM)
 			sp_conn_arm(c);
 	} else if (c->state == SP_CONN_FLUSH) {
-		settle(c);
+		sp_conn_settle(c);
 	} else {
 		sp_conn_arm(c);		/* 100 (Continue) */
 	}
@@ -137,8 +137,8 @@ field(struct sp_out *o, const char *name, sp_slice value)
 	sp_out_add(o, "\r\n", 2);
 }
 
-static void
-write_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, uint64_t length)
+void
+sp_conn_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, int64_t length)
 {
 	bool close = c->close_after;
 
@@ -150,9 +150,11 @@ write_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, uint6
 	sp_out_str(o, "\r\n");
 	if (a->type.n != 0)
 		field(o, "Content-Type", a->type);
-	if (a->status != 204) {
+	if (length == SP_LENGTH_CHUNKED) {
+		sp_out_str(o, "Transfer-Encoding: chunked\r\n");
+	} else if (length >= 0 && a->status != 204) {
 		sp_out_str(o, "Content-Length: ");
-		sp_out_u64(o, length);
+		sp_out_i64(o, length);
 		sp_out_add(o, "\r\n", 2);
 	}
 	field(o, "Cache-Control", a->cache.n == 0 ? SP_LIT("no-store") : a->cache);
@@ -197,7 +199,7 @@ sp_conn_stream(struct sp_conn *c, const struct sp_answer *a, uint64_t total, con
 	if (c->state == SP_CONN_CLOSED)
 		return;
 	c->close_after = must_close(c, a);
-	write_head(c, &c->hub->head, a, total);
+	sp_conn_head(c, &c->hub->head, a, total > INT64_MAX ? 0 : (int64_t)total);
 	if (c->hub->head.full || n > PIECES) {
 		sp_conn_close(c);
 		return;
@@ -209,8 +211,8 @@ sp_conn_stream(struct sp_conn *c, const struct sp_answer *a, uint64_t total, con
 			iov[k++] = (struct iovec){ (void *)(uintptr_t)body[i].p, body[i].n };
 	}
 	c->answer_left = c->head_only || here > total ? 0 : total - here;
-	if (put(c, iov, k))
-		settle(c);
+	if (sp_conn_put(c, iov, k))
+		sp_conn_settle(c);
 }
 
 void
@@ -244,8 +246,8 @@ sp_conn_more(struct sp_conn *c, const sp_slice *body, unsigned n)
 		return;
 	}
 	c->answer_left -= here;
-	if (put(c, iov, (int)n))
-		settle(c);
+	if (sp_conn_put(c, iov, (int)n))
+		sp_conn_settle(c);
 }
 
 void
@@ -254,5 +256,5 @@ sp_answer_continue(struct sp_conn *c)
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct iovec iov = { (void *)(uintptr_t)text, sizeof text - 1 };
 
-	(void)put(c, &iov, 1);
+	(void)sp_conn_put(c, &iov, 1);
 }
