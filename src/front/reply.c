@@ -85,7 +85,7 @@ sp_reply_unknown(struct sp_conn *c)
 {
 	struct sp_req *q = sp_req_of(c);
 
-	sp_mcp_unknown_tool(sp_reply_text(c), q->id, q->ask.name);
+	sp_mcp_unknown(sp_reply_text(c), &q->ask, q->id);
 	sp_reply_ok(c);
 }
 

@@ -169,10 +169,10 @@ sp_front_body(struct sp_conn *c)
 		tools_list(c);
 		return;
 	case SP_MCP_INITIALIZE:
-		sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version);
+		sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
 		break;
 	case SP_MCP_DISCOVER:
-		sp_mcp_discover(sp_reply_text(c), q->id);
+		sp_mcp_discover(sp_reply_text(c), q->id, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
 		break;
 	default:
 		sp_mcp_empty(sp_reply_text(c), q->ask.era, q->id);

@@ -40,9 +40,9 @@ answer(const struct sp_rpc *m, const struct sp_mcp_ask *ask, enum sp_status st)
 	if (st != SP_OK)
 		sp_rpc_error(&o, m->id, st, (sp_slice){ NULL, 0 }, sp_out_view(&d));
 	else if (ask->method == SP_MCP_TOOLS_CALL)
-		sp_mcp_unknown_tool(&o, m->id, ask->name);
+		sp_mcp_unknown(&o, ask, m->id);
 	else if (ask->method == SP_MCP_INITIALIZE)
-		sp_mcp_initialize(&o, m->id, ask->version);
+		sp_mcp_initialize(&o, m->id, ask->version, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
 	else
 		sp_mcp_empty(&o, ask->era, m->id);
 	check_answer(&o, m);

@@ -1,4 +1,4 @@
-#include "mcp/result.h"
+#include "mcp/rpc.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,14 +131,10 @@ expect(struct sp_out *o, const char *name, const char *want)
 	sp_out_init(o, buf, sizeof buf);
 }
 
-#define META "\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" \
-	"{\"name\":\"sallyport\",\"title\":\"Sallyport\",\"version\":\"" SP_VERSION "\"}}"
-
 static void
-test_writers(void **state)
+test_errors(void **state)
 {
 	struct sp_out o;
-	bool comma;
 
 	sp_out_init(&o, buf, sizeof buf);
 	sp_rpc_error(&o, SP_LIT("7"), SP_E_NO_METHOD, (sp_slice){ NULL, 0 }, (sp_slice){ NULL, 0 });
@@ -149,64 +145,6 @@ test_writers(void **state)
 	sp_rpc_error(&o, SP_LIT("7"), SP_E_NOT_FOUND, (sp_slice){ NULL, 0 }, (sp_slice){ NULL, 0 });
 	expect(&o, "a status without a code",
 	    "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32603,\"message\":\"not found\"}}");
-	sp_mcp_empty(&o, SP_ERA_LEGACY, SP_LIT("\"a\""));
-	expect(&o, "ping", "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{}}");
-	sp_mcp_discover(&o, SP_LIT("1"));
-	expect(&o, "discover", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\"," META
-	    ",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}},\"ttlMs\":60000,"
-	    "\"cacheScope\":\"private\"}}");
-	sp_mcp_tool_error(&o, SP_ERA_LEGACY, SP_LIT("1"), SP_LIT("no\n"));
-	expect(&o, "tool error", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":"
-	    "{\"content\":[{\"type\":\"text\",\"text\":\"no\\n\"}],\"isError\":true}}");
-	sp_mcp_tool_error(&o, SP_ERA_MODERN, SP_LIT("1"), SP_LIT("no"));
-	expect(&o, "modern tool error", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\"," META
-	    ",\"content\":[{\"type\":\"text\",\"text\":\"no\"}],\"isError\":true}}");
-	sp_mcp_unknown_tool(&o, SP_LIT("1"), SP_LIT("a_b"));
-	expect(&o, "unknown", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":\"Unknown tool: a_b\"}}");
-	sp_mcp_open(&o, SP_ERA_LEGACY, SP_LIT("1"), &comma);
-	assert_false(comma);
-}
-
-static void
-test_initialize(void **state)
-{
-	static const struct { const char *asked, *got; } rows[] = {
-		{ "2025-11-25", "2025-11-25" }, { "2025-06-18", "2025-06-18" }, { "2025-03-26", "2025-11-25" },
-		{ "2024-11-05", "2025-11-25" }, { "2026-07-28", "2025-11-25" }, { "", "2025-11-25" },
-	};
-
-	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		struct sp_out o;
-		char want[64];
-
-		sp_out_init(&o, buf, sizeof buf);
-		sp_mcp_initialize(&o, SP_LIT("0"), sp_str(rows[i].asked));
-		snprintf(want, sizeof want, "\"protocolVersion\":\"%s\"", rows[i].got);
-		if (sp_find(sp_out_view(&o), sp_str(want)) == SIZE_MAX)
-			fail_msg("%s: %.*s", rows[i].asked, (int)o.n, o.p);
-	}
-}
-
-/* A long name is cut, and not within a character. */
-static void
-test_unknown_cut(void **state)
-{
-	static const struct { size_t first, want; } rows[] = { { 0, 128 }, { 1, 127 }, { 2, 128 } };
-
-	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		char name[400];
-		struct sp_out n, o;
-
-		sp_out_init(&n, name, sizeof name);
-		sp_out_add(&n, "xx", rows[i].first);
-		while (n.n < 300)
-			sp_out_str(&n, "\xc3\xa9");
-		sp_out_init(&o, buf, sizeof buf);
-		sp_mcp_unknown_tool(&o, SP_LIT("1"), sp_out_view(&n));
-		assert_true(sp_find(sp_out_view(&o), SP_LIT("\xef\xbf\xbd")) == SIZE_MAX);
-		assert_true(sp_find(sp_out_view(&o), sp_mem(name, rows[i].want)) != SIZE_MAX);
-		assert_true(sp_find(sp_out_view(&o), sp_mem(name, rows[i].want + 1)) == SIZE_MAX);
-	}
 }
 
 int
@@ -214,7 +152,7 @@ main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_cases), cmocka_unit_test(test_long_id), cmocka_unit_test(test_escaped_id),
-		cmocka_unit_test(test_writers), cmocka_unit_test(test_initialize), cmocka_unit_test(test_unknown_cut),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);
