@@ -18,6 +18,7 @@ push(struct sp_pool *p, struct sp_pool_job *job, bool front)
 	*(job->prev == NULL ? &p->first : &job->prev->next) = job;
 	*(job->next == NULL ? &p->last : &job->next->prev) = job;
 	p->nwaiting++;
+	p->places[job->origin].waiting++;
 }
 
 static void
@@ -28,16 +29,26 @@ unlink_job(struct sp_pool *p, struct sp_pool_job *job)
 	job->next = job->prev = NULL;
 	job->waiting = false;
 	p->nwaiting--;
+	p->places[job->origin].waiting--;
 }
 
+/* The first that a connection of this origin and identity (0: none yet) may serve. */
 static struct sp_pool_job *
-first_for(struct sp_pool *p, uint32_t identity)
+first_for(struct sp_pool *p, uint32_t origin, uint32_t identity)
 {
 	struct sp_pool_job *j = p->first;
 
-	while (j != NULL && identity != 0 && j->identity != identity)
+	while (j != NULL && (j->origin != origin || (identity != 0 && j->identity != identity)))
 		j = j->next;
 	return j;
+}
+
+void
+sp_pool_over(struct sp_pool *p, struct sp_pool_job *job)
+{
+	job->conn = NULL;
+	if (job->lasting)
+		p->nlasting--;
 }
 
 /* --- choosing a connection */
@@ -50,14 +61,14 @@ is_fresh(const struct sp_upconn *c, uint64_t now)
 
 /* The idle connection that was used last: it is the likeliest to be open, and the others may age. */
 static struct sp_upconn *
-best_idle(struct sp_pool *p, uint32_t identity, uint64_t now)
+best_idle(struct sp_pool *p, uint32_t origin, uint32_t identity, uint64_t now)
 {
 	struct sp_upconn *best = NULL;
 
 	for (unsigned i = 0; i < p->n; i++) {
 		struct sp_upconn *c = p->conns[i];
 
-		if (c->state != SP_UP_IDLE || c->old || !is_fresh(c, now) ||
+		if (c->state != SP_UP_IDLE || c->old || c->origin != origin || !is_fresh(c, now) ||
 		    (c->identity != 0 && c->identity != identity))
 			continue;
 		if (best == NULL || c->since_ms > best->since_ms ||
@@ -68,12 +79,12 @@ best_idle(struct sp_pool *p, uint32_t identity, uint64_t now)
 }
 
 static struct sp_upconn *
-take_idle(struct sp_pool *p, uint32_t identity)
+take_idle(struct sp_pool *p, uint32_t origin, uint32_t identity)
 {
 	uint64_t now = uv_now(p->cfg.loop);
 	struct sp_upconn *c;
 
-	while ((c = best_idle(p, identity, now)) != NULL) {
+	while ((c = best_idle(p, origin, identity, now)) != NULL) {
 		if (sp_upconn_silent(c))
 			return c;
 		sp_upconn_close(c);
@@ -97,16 +108,39 @@ make_room(struct sp_pool *p)
 	return true;
 }
 
+/* The next origin with more jobs than connections under way; UINT32_MAX: none.  One that does not answer leaves room
+ * for the others. */
+static uint32_t
+next_needy(struct sp_pool *p)
+{
+	unsigned most = p->cfg.norigins == 1 ? SP_POOL_CONNS : SP_POOL_CONNS / 2;
+
+	for (uint32_t k = 0; p->nwaiting != 0 && k < p->cfg.norigins; k++) {
+		uint32_t i = (p->turn + k) % p->cfg.norigins;
+		const struct sp_pool_place *at = &p->places[i];
+		unsigned under_way = at->dialing + at->shaking;
+
+		if (at->waiting > under_way && under_way < most)
+			return i;
+	}
+	return UINT32_MAX;
+}
+
 /* One connection under way for each that waits, within the limit. */
 void
 sp_pool_kick(struct sp_pool *p)
 {
-	while (p->nwaiting > p->ndials + p->shaking && make_room(p)) {
+	uint32_t at;
+
+	while ((at = next_needy(p)) != UINT32_MAX && make_room(p)) {
 		uint32_t id = ++p->next_id;
 
-		if (!p->cfg.ops->dial(p->cfg.ctx, id, 0))
+		if (!p->cfg.ops->dial(p->cfg.ctx, id, at))
 			return;
-		p->dials[p->ndials++] = id;
+		p->dials[p->ndials].id = id;
+		p->dials[p->ndials++].origin = at;
+		p->places[at].dialing++;
+		p->turn = (at + 1) % p->cfg.norigins;
 	}
 }
 
@@ -160,7 +194,7 @@ give(struct sp_upconn *c)
 	struct sp_pool *p = c->pool;
 	struct sp_pool_job *job;
 
-	while (c->state == SP_UP_IDLE && !c->old && (job = first_for(p, c->identity)) != NULL) {
+	while (c->state == SP_UP_IDLE && !c->old && (job = first_for(p, c->origin, c->identity)) != NULL) {
 		if (c->used && !sp_upconn_silent(c)) {
 			sp_upconn_close(c);
 			sp_pool_kick(p);
@@ -174,18 +208,19 @@ give(struct sp_upconn *c)
 void
 sp_pool_ready(struct sp_upconn *c)
 {
-	c->pool->shaking--;
+	c->pool->places[c->origin].shaking--;
 	give(c);
 	sp_pool_kick(c->pool);
 }
 
 static void
-fail_first(struct sp_pool *p, const char *why)
+fail_first(struct sp_pool *p, uint32_t origin, const char *why)
 {
-	struct sp_pool_job *job = p->first;
+	struct sp_pool_job *job = first_for(p, origin, 0);
 
 	if (job != NULL) {
 		unlink_job(p, job);
+		sp_pool_over(p, job);
 		p->cfg.ops->failed(p->cfg.ctx, job, SP_POOL_UNREACHABLE, SP_E_UPSTREAM, 0, why);
 	}
 	sp_pool_kick(p);
@@ -196,9 +231,9 @@ sp_pool_unready(struct sp_upconn *c, const char *why)
 {
 	struct sp_pool *p = c->pool;
 
-	p->shaking--;
+	p->places[c->origin].shaking--;
 	sp_upconn_close(c);
-	fail_first(p, why);
+	fail_first(p, c->origin, why);		/* c stays until the loop's turn is over */
 }
 
 void
@@ -221,10 +256,12 @@ sp_pool_resubmit(struct sp_pool *p, struct sp_pool_job *job)
 /* --- dialer */
 
 static bool
-forget_dial(struct sp_pool *p, uint32_t id)
+forget_dial(struct sp_pool *p, uint32_t id, uint32_t *origin)
 {
 	for (unsigned i = 0; i < p->ndials; i++)
-		if (p->dials[i] == id) {
+		if (p->dials[i].id == id) {
+			*origin = p->dials[i].origin;
+			p->places[*origin].dialing--;
 			p->dials[i] = p->dials[--p->ndials];
 			return true;
 		}
@@ -235,34 +272,38 @@ void
 sp_pool_dialer(struct sp_pool *p)
 {
 	p->ndials = 0;
+	for (uint32_t i = 0; i < p->cfg.norigins; i++)
+		p->places[i].dialing = 0;
 	sp_pool_kick(p);
 }
 
 void
 sp_pool_dialed(struct sp_pool *p, uint32_t id, int fd)
 {
+	uint32_t origin;
 	enum sp_status st;
 
-	if (!forget_dial(p, id) || p->n == SP_POOL_CONNS) {
+	if (!forget_dial(p, id, &origin) || p->n == SP_POOL_CONNS) {
 		close(fd);
 		return;
 	}
 	watch_time(p);
-	if (p->own.tls != NULL)
-		p->shaking++;
-	st = sp_upconn_new(p, fd);
+	p->places[origin].shaking++;		/* taken back by sp_pool_ready() and sp_pool_unready() */
+	st = sp_upconn_new(p, origin, fd);
 	if (st == SP_OK)
 		return;
-	if (p->own.tls != NULL)
-		p->shaking--;
-	fail_first(p, st == SP_E_UPSTREAM ? "the trust store cannot be read" : "the connection cannot be set up");
+	p->places[origin].shaking--;
+	fail_first(p, origin, st == SP_E_UPSTREAM ? "the trust store cannot be read" :
+	    "the connection cannot be set up");
 }
 
 void
 sp_pool_dial_failed(struct sp_pool *p, uint32_t id, const char *why)
 {
-	if (forget_dial(p, id))
-		fail_first(p, why);
+	uint32_t origin;
+
+	if (forget_dial(p, id, &origin))
+		fail_first(p, origin, why);
 }
 
 /* --- the owner */
@@ -270,10 +311,16 @@ sp_pool_dial_failed(struct sp_pool *p, uint32_t id, const char *why)
 enum sp_status
 sp_pool_submit(struct sp_pool *p, struct sp_pool_job *job)
 {
-	struct sp_upconn *c = take_idle(p, job->identity);
+	struct sp_upconn *c;
 
+	if (job->origin >= p->cfg.norigins)
+		return SP_E_BUG;
+	if (job->lasting && p->nlasting == SP_POOL_LASTING)
+		return SP_E_UNAVAILABLE;
+	c = take_idle(p, job->origin, job->identity);
 	if (c == NULL && p->nwaiting >= SP_POOL_WAITING)
 		return SP_E_UNAVAILABLE;
+	p->nlasting += job->lasting;
 	job->conn = NULL;
 	job->next = job->prev = NULL;
 	job->waiting = job->sent = job->again = false;
@@ -294,12 +341,13 @@ sp_pool_cancel(struct sp_pool *p, struct sp_pool_job *job)
 
 	if (job->waiting) {
 		unlink_job(p, job);
+		sp_pool_over(p, job);
 		return;
 	}
 	if (c == NULL)
 		return;
 	c->job = NULL;
-	job->conn = NULL;
+	sp_pool_over(p, job);
 	sp_upconn_close(c);
 	sp_pool_kick(p);
 }
@@ -330,20 +378,27 @@ sp_pool_new(const struct sp_pool_config *cfg, struct sp_pool **out, struct sp_er
 {
 	struct sp_pool *p = calloc(1, sizeof *p);
 
-	if (p == NULL)
-		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
+	if (p == NULL || cfg->norigins == 0) {
+		free(p);
+		return sp_fail(e, p == NULL ? SP_E_SYSTEM : SP_E_BUG, NULL, "no memory, or no origin");
+	}
 	p->cfg = *cfg;
-	p->own = cfg->origins[0];
+	p->cfg.origins = NULL;
+	p->places = calloc(cfg->norigins, sizeof *p->places);
 	p->head = sp_locked_new(SP_POOL_HEAD);
 	p->read = malloc(SP_POOL_READ);
 	p->sweep = malloc(sizeof *p->sweep);
-	if (p->head == NULL || p->read == NULL || p->sweep == NULL || uv_timer_init(cfg->loop, p->sweep) != 0) {
+	if (p->places == NULL || p->head == NULL || p->read == NULL || p->sweep == NULL ||
+	    uv_timer_init(cfg->loop, p->sweep) != 0) {
+		free(p->places);
 		sp_locked_free(p->head);
 		free(p->read);
 		free(p->sweep);
 		free(p);
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory for connections");
 	}
+	for (uint32_t i = 0; i < cfg->norigins; i++)
+		p->places[i].at = cfg->origins[i];
 	p->sweep->data = p;
 	*out = p;
 	return SP_OK;
@@ -373,5 +428,6 @@ sp_pool_free(struct sp_pool **pp)
 	sp_locked_free(p->head);
 	explicit_bzero(p->read, SP_POOL_READ);
 	free(p->read);
+	free(p->places);
 	free(p);
 }

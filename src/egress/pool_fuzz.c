@@ -1,6 +1,7 @@
 /*
  * What an upstream sends, cut into pieces as the first bytes say.  Whatever it is: a job ends exactly once, with a
- * body within the limit, and nothing that came after an answer becomes the answer of the next request.
+ * body within the limit (or, of a stream, begin() before the pieces before the end), and nothing that came after an
+ * answer becomes the answer of the next request.
  */
 #include "egress/pool.h"
 
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { LIMIT = 4096, JOBS = 2 };
 
-static struct { unsigned ends, dials, answers; uint32_t id; } seen;
+static struct { unsigned ends, dials, answers, begins; uint32_t id; int enough; bool over; } seen;
 
 static enum sp_status
 on_head(void *ctx, struct sp_pool_job *job, struct sp_out *o)
@@ -24,10 +25,48 @@ on_head(void *ctx, struct sp_pool_job *job, struct sp_out *o)
 	return SP_OK;
 }
 
+/* Every byte of it is there. */
+static void
+look_at(const struct sp_http_head *h)
+{
+	volatile unsigned sum = 0;
+
+	for (unsigned i = 0; i < h->nfields; i++) {
+		for (size_t k = 0; k < h->fields[i].name.n; k++)
+			sum = sum + (unsigned char)h->fields[i].name.p[k];
+		for (size_t k = 0; k < h->fields[i].value.n; k++)
+			sum = sum + (unsigned char)h->fields[i].value.p[k];
+	}
+}
+
+static bool
+on_begin(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
+{
+	if (!job->stream || seen.begins != 0 || seen.ends != 0 || a->body.n != 0)
+		abort();
+	look_at(a->head);
+	seen.begins++;
+	seen.over = seen.enough == 1;
+	return !seen.over;
+}
+
+static bool
+on_piece(void *ctx, struct sp_pool_job *job, sp_slice part)
+{
+	if (!job->stream || seen.begins != 1 || seen.ends != 0 || seen.over || part.n == 0)
+		abort();
+	seen.over = seen.enough > 1 && --seen.enough == 1;
+	return !seen.over;
+}
+
 static void
 on_answer(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
 {
 	if (a->status < 200 || a->status > 599 || a->body.n > LIMIT || (job->no_body && a->body.n != 0))
+		abort();
+	if (a->head != NULL)
+		look_at(a->head);
+	if (seen.over || (job->stream && (seen.begins != 1 || a->head != NULL || a->body.n != 0)))
 		abort();
 	seen.ends++;
 	seen.answers++;
@@ -36,7 +75,7 @@ on_answer(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
 static void
 on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_status st, unsigned status, const char *why)
 {
-	if (fault < SP_POOL_UNREACHABLE || fault >= SP_POOL_FAULTS || why == NULL)
+	if (fault < SP_POOL_UNREACHABLE || fault >= SP_POOL_FAULTS || why == NULL || seen.over)
 		abort();
 	seen.ends++;
 }
@@ -59,14 +98,15 @@ turn(uv_loop_t *loop)
 static void
 play(uv_loop_t *loop, struct sp_pool *p, const uint8_t *data, size_t n)
 {
-	struct sp_pool_job jobs[JOBS] = { { .identity = 1, .safe = (data[0] & 1) != 0, .no_body = (data[0] & 2) != 0 },
-	    { .identity = 1 } };
+	struct sp_pool_job jobs[JOBS] = { { .identity = 1, .safe = (data[0] & 1) != 0, .no_body = (data[0] & 2) != 0,
+	    .stream = (data[0] & 4) != 0 }, { .identity = 1 } };
 	size_t piece = 1u + data[1];
 	int sv[2];
 
 	if (sp_pool_submit(p, &jobs[0]) != SP_OK || seen.dials != 1 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) != 0)
 		abort();
+	seen.enough = data[0] >> 4;		/* 0: never; else the owner ends it there */
 	sp_pool_dialed(p, seen.id, sv[1]);
 	turn(loop);
 	for (size_t at = 2; at < n; at += piece) {
@@ -87,14 +127,15 @@ play(uv_loop_t *loop, struct sp_pool *p, const uint8_t *data, size_t n)
 	turn(loop);
 	sp_pool_cancel(p, &jobs[0]);
 	sp_pool_cancel(p, &jobs[1]);
-	if (seen.ends == 0)
+	if (seen.ends == 0 && !seen.over)
 		abort();
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct sp_pool_ops ops = { .head = on_head, .answer = on_answer, .failed = on_failed, .dial = on_dial };
+	static const struct sp_pool_ops ops = { .head = on_head, .answer = on_answer, .failed = on_failed,
+	    .begin = on_begin, .piece = on_piece, .dial = on_dial };
 	static const struct sp_pool_origin own = { 0 };
 	static bool ready;
 	struct sp_pool_config cfg = { .limit_answer = LIMIT, .origins = &own, .norigins = 1, .ops = &ops };

@@ -15,7 +15,7 @@ struct sp_upconn {
 	int	 fd, events;
 	enum sp_upconn_state state;
 	struct sp_tls *tls;
-	uint32_t identity;		/* 0: has carried nothing yet */
+	uint32_t origin, identity;	/* identity 0: has carried nothing yet */
 	bool	 used, old;		/* it carried a request; credentials changed since */
 	uint64_t since_ms;		/* in this state */
 	uint64_t idle_ms;		/* how long it may be idle */
@@ -30,23 +30,32 @@ struct sp_upconn {
 	struct sp_out carry;		/* an unfinished head */
 	struct sp_out text;		/* of the body */
 	sp_slice direct;		/* a body that lies in the read buffer as a whole */
+	sp_slice raw;			/* the bytes of the head, in the read buffer or in `carry`, until they are in `kept` */
+	struct sp_out kept;		/* the head of an answer that came with several reads */
 	unsigned status;
 	char	 media[SP_POOL_MEDIA];
 	size_t	 media_n;
 };
 
+/* An origin, and its jobs and connections on the way to each other. */
+struct sp_pool_place {
+	struct sp_pool_origin at;
+	unsigned waiting, dialing, shaking;
+};
+
 struct sp_pool {
 	struct sp_pool_config cfg;
-	struct sp_pool_origin own;
+	struct sp_pool_place *places;	/* cfg.norigins of them */
+	uint32_t turn;			/* the place that is asked first whether it needs a connection */
 	uv_timer_t *sweep;
 	bool	 sweeping;
 	struct sp_upconn *conns[SP_POOL_CONNS];
 	unsigned n;
 	uint32_t next_id;
-	uint32_t dials[SP_POOL_CONNS];	/* ids that dialer has not answered */
+	struct { uint32_t id, origin; } dials[SP_POOL_CONNS];	/* that dialer has not answered */
 	unsigned ndials;
 	struct sp_pool_job *first, *last;	/* waiting */
-	unsigned nwaiting, shaking;
+	unsigned nwaiting, nlasting;
 	size_t	 buffered;
 	void	*head;			/* locked */
 	char	*read;			/* SP_POOL_READ bytes, for whoever reads now */
@@ -54,7 +63,7 @@ struct sp_pool {
 
 /* upconn.c */
 /* Takes over fd.  SP_E_UPSTREAM: no trust store; SP_E_SYSTEM. */
-SP_MUST enum sp_status sp_upconn_new(struct sp_pool *p, int fd);
+SP_MUST enum sp_status sp_upconn_new(struct sp_pool *p, uint32_t origin, int fd);
 void sp_upconn_close(struct sp_upconn *c);
 /* Is it silent and open?  False: it must be closed. */
 SP_MUST bool sp_upconn_silent(struct sp_upconn *c);
@@ -66,6 +75,8 @@ void sp_pool_ready(struct sp_upconn *c);		/* handshake done */
 void sp_pool_unready(struct sp_upconn *c, const char *why);	/* handshake failed; c is closed by this */
 void sp_pool_idle(struct sp_upconn *c);			/* its answer is complete, and it may be used again */
 void sp_pool_resubmit(struct sp_pool *p, struct sp_pool_job *job);
+/* Every end of a job comes by here, before its owner is told. */
+void sp_pool_over(struct sp_pool *p, struct sp_pool_job *job);
 void sp_pool_kick(struct sp_pool *p);
 
 #endif

@@ -37,7 +37,9 @@ drop_buffers(struct sp_upconn *c)
 	if (c->carry.p != NULL)
 		sp_out_wipe(&c->carry);
 	sp_out_free(&c->carry);
-	c->direct = (sp_slice){ NULL, 0 };
+	c->pool->buffered -= c->kept.n;
+	sp_out_free(&c->kept);
+	c->direct = c->raw = (sp_slice){ NULL, 0 };
 }
 
 static void
@@ -100,12 +102,13 @@ lose(struct sp_upconn *c, enum sp_pool_fault fault, enum sp_status st, const cha
 
 	c->job = NULL;
 	sp_upconn_close(c);
-	if (job != NULL)
+	if (again) {
 		job->conn = NULL;
-	if (job != NULL && again)
 		sp_pool_resubmit(p, job);
-	else if (job != NULL)
+	} else if (job != NULL) {
+		sp_pool_over(p, job);
 		p->cfg.ops->failed(p->cfg.ctx, job, fault, st, status, why);
+	}
 	sp_pool_kick(p);
 }
 
@@ -140,8 +143,9 @@ shake(struct sp_upconn *c)
 }
 
 enum sp_status
-sp_upconn_new(struct sp_pool *p, int fd)
+sp_upconn_new(struct sp_pool *p, uint32_t origin, int fd)
 {
+	const struct sp_pool_origin *at = &p->places[origin].at;
 	struct sp_upconn *c = calloc(1, sizeof *c);
 	struct sp_err e = { 0 };
 	enum sp_status st;
@@ -153,19 +157,19 @@ sp_upconn_new(struct sp_pool *p, int fd)
 	}
 	c->poll.data = c;
 	c->pool = p;
+	c->origin = origin;
 	c->fd = fd;
 	c->idle_ms = SP_POOL_IDLE_MS;
 	sp_out_heap(&c->text, (size_t)p->cfg.limit_answer);
 	p->conns[p->n++] = c;
-	if (p->own.tls == NULL) {
+	if (at->tls == NULL) {
 		enter(c, SP_UP_IDLE);
 		watch(c, UV_READABLE);
-		p->shaking++;		/* taken back by sp_pool_ready() */
 		sp_pool_ready(c);
 		return SP_OK;
 	}
 	enter(c, SP_UP_SHAKE);
-	st = sp_tls_new(p->own.tls, fd, p->own.host, p->own.literal, &c->tls, &e);
+	st = sp_tls_new(at->tls, fd, at->host, at->literal, &c->tls, &e);
 	if (st != SP_OK) {
 		sp_upconn_close(c);
 		return st;
@@ -264,7 +268,7 @@ write_on(struct sp_upconn *c)
 static void
 prepare_answer(struct sp_upconn *c)
 {
-	struct sp_http_limits lim = { SP_POOL_ANSWER_HEAD, c->pool->cfg.limit_answer };
+	struct sp_http_limits lim = { SP_POOL_ANSWER_HEAD, c->job->stream ? UINT64_MAX : c->pool->cfg.limit_answer };
 
 	sp_http_init(&c->http, SP_HTTP_RESPONSE, lim);
 	c->http.no_body = c->job->no_body;
@@ -290,7 +294,7 @@ sp_upconn_send(struct sp_upconn *c, struct sp_pool_job *job)
 	st = p->cfg.ops->head(p->cfg.ctx, job, &head);
 	if (st != SP_OK) {
 		c->job = NULL;
-		job->conn = NULL;
+		sp_pool_over(p, job);
 		sp_out_wipe(&head);
 		p->cfg.ops->failed(p->cfg.ctx, job, SP_POOL_REFUSED, st, 0, "refused before it was sent");
 		return false;		/* the connection stays idle */
@@ -343,10 +347,37 @@ idle_time(const struct sp_http_head *h)
 	return SP_POOL_IDLE_MS;
 }
 
+/* What the owner of a stream has said to begin() or piece().  False: the connection is gone. */
+static bool
+goes_on(struct sp_upconn *c, bool more)
+{
+	struct sp_pool *p = c->pool;
+
+	if (c->state == SP_UP_GONE)
+		return false;		/* the owner cancelled; its job may not exist any more */
+	if (more)
+		return true;
+	sp_pool_over(p, c->job);
+	c->job = NULL;
+	sp_upconn_close(c);
+	sp_pool_kick(p);
+	return false;
+}
+
+static struct sp_pool_answer
+answer_of(const struct sp_upconn *c)
+{
+	return (struct sp_pool_answer){
+		.status = c->status, .media = { c->media, c->media_n }, .head = &c->http.head,
+	};
+}
+
 /* False: the connection is gone. */
 static bool
 on_head(struct sp_upconn *c)
 {
+	const struct sp_pool_ops *ops = c->pool->cfg.ops;
+	struct sp_pool_answer a;
 	const struct sp_http_head *h = &c->http.head;
 	const struct sp_http_field *media = sp_http_find(h, SP_LIT("Content-Type"), NULL);
 
@@ -360,7 +391,10 @@ on_head(struct sp_upconn *c)
 		lose(c, SP_POOL_CODING, SP_E_UPSTREAM, "an answer in a coding that was not asked for");
 		return false;
 	}
-	return true;
+	if (!c->job->stream)
+		return true;
+	a = answer_of(c);
+	return goes_on(c, ops->begin(c->pool->cfg.ctx, c->job, &a));
 }
 
 static bool
@@ -389,11 +423,39 @@ settle(struct sp_upconn *c)
 	return s.n == 0 || add_text(c, s);
 }
 
+/* The bytes that came are about to go, and the answer is not complete: its head moves to where it stays. */
+static bool
+keep_head(struct sp_upconn *c)
+{
+	struct sp_http_head *h = &c->http.head;
+	sp_slice from = c->raw;
+
+	c->raw = (sp_slice){ NULL, 0 };
+	if (from.n == 0 || c->job->stream)
+		return true;
+	sp_out_heap(&c->kept, SP_POOL_ANSWER_HEAD + SP_POOL_READ);	/* interim answers included */
+	if (c->pool->buffered + from.n <= SP_POOL_BUFFERED)
+		sp_out_slice(&c->kept, from);
+	if (c->kept.n != from.n) {
+		lose(c, SP_POOL_CROWDED, SP_E_UPSTREAM, "no memory for the answer");
+		return false;
+	}
+	c->pool->buffered += from.n;
+	for (unsigned i = 0; i < h->nfields; i++) {
+		h->fields[i].name.p = c->kept.p + (h->fields[i].name.p - from.p);
+		if (h->fields[i].value.p != NULL)
+			h->fields[i].value.p = c->kept.p + (h->fields[i].value.p - from.p);
+	}
+	return true;
+}
+
 static bool
 on_body(struct sp_upconn *c)
 {
 	if (c->http.body.n == 0)
 		return true;
+	if (c->job->stream)
+		return goes_on(c, c->pool->cfg.ops->piece(c->pool->cfg.ctx, c->job, c->http.body));
 	if (c->text.n == 0 && c->direct.n == 0) {
 		c->direct = c->http.body;
 		return true;
@@ -407,14 +469,15 @@ on_end(struct sp_upconn *c, bool clean)
 {
 	struct sp_pool *p = c->pool;
 	struct sp_pool_job *job = c->job;
-	struct sp_pool_answer a = {
-		.status = c->status, .media = { c->media, c->media_n },
-		.body = c->text.n != 0 ? sp_out_view(&c->text) : c->direct,
-	};
+	struct sp_pool_answer a = answer_of(c);
 
+	if (job->stream)
+		a.head = NULL;
+	else
+		a.body = c->text.n != 0 ? sp_out_view(&c->text) : c->direct;
 	clean = clean && c->head.n + c->body.n == 0 && c->idle_ms != 0 && !c->old;
 	c->job = NULL;
-	job->conn = NULL;
+	sp_pool_over(p, job);
 	p->cfg.ops->answer(p->cfg.ctx, job, &a);
 	if (c->state == SP_UP_GONE)
 		return;
@@ -463,10 +526,13 @@ static bool
 feed(struct sp_upconn *c, sp_slice in)
 {
 	for (;;) {
+		sp_slice before = in;
+
 		switch (sp_http_read(&c->http, &in)) {
 		case SP_HTTP_MORE:
-			return settle(c) && carry(c, in);
+			return settle(c) && keep_head(c) && carry(c, in);
 		case SP_HTTP_HEAD:
+			c->raw = (sp_slice){ before.p, before.n - in.n };
 			if (!on_head(c))
 				return false;
 			break;
@@ -571,7 +637,7 @@ read_answer(struct sp_upconn *c)
 bool
 sp_upconn_silent(struct sp_upconn *c)
 {
-	char byte;
+	char byte;		/* of its own: an answer may still lie in the shared buffer */
 	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -579,7 +645,7 @@ sp_upconn_silent(struct sp_upconn *c)
 	if (n <= 0 || c->tls == NULL)
 		return false;
 	/* Session tickets and the like are no data. */
-	return read_some(c, c->pool->read, SP_POOL_READ) == -1;
+	return read_some(c, &byte, 1) == -1;
 }
 
 static void
