@@ -19,15 +19,16 @@
 
 /* ---------------------------------------------------------------- options */
 
-struct got { const char *text; uint64_t number; bool flag; const char *words[2]; size_t n; };
+struct got { const char *text; uint64_t number; bool flag; const char *words[3]; size_t n; struct sp_opt_list many; };
 
 static bool
 parse(struct got *g, char **argv)
 {
-	const struct sp_opt opts[] = {
-		{ "text", 't', SP_OPT_TEXT, &g->text, 0 }, { "number", 'n', SP_OPT_NUMBER, &g->number, 100 },
-		{ "flag", 0, SP_OPT_FLAG, &g->flag, 0 },
+	static const struct sp_opt opts[] = {
+		SP_OPT_TEXT("text", 't', struct got, text, "TEXT"), SP_OPT_NUMBER("number", 'n', struct got, number, 100),
+		SP_OPT_FLAG("flag", 0, struct got, flag), SP_OPT_LIST("many", 'm', struct got, many, "TEXT"),
 	};
+	static const struct sp_command command = { .name = "test", .help = "help\n", SP_OPTS(opts), .max = 3 };
 	int argc = 0, err = dup(2), null = open("/dev/null", O_WRONLY);
 	bool ok;
 
@@ -35,7 +36,7 @@ parse(struct got *g, char **argv)
 		argc++;
 	*g = (struct got){ 0 };
 	dup2(null, 2);
-	ok = sp_opts_read("test", argc, argv, opts, SP_COUNT(opts), g->words, SP_COUNT(g->words), &g->n);
+	ok = sp_opts_read(&command, argc, argv, g, g->words, &g->n) == SP_OPTS_GO;
 	dup2(err, 2);
 	close(err);
 	close(null);
@@ -66,6 +67,8 @@ test_options(void **state)
 		{ "number over", ARGV("-n", "101"), false, 0, NULL, 0, false },
 		{ "number with tail", ARGV("-n", "7d"), false, 0, NULL, 0, false },
 		{ "number negative", ARGV("-n", "-7"), false, 0, NULL, 0, false },
+		{ "word too many", ARGV("one", "two", "three", "four"), false, 0, NULL, 0, false },
+		{ "several of a list", ARGV("-m", "a", "--many=b", "--many", "c"), true, 0, NULL, 0, false },
 	};
 
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
@@ -218,35 +221,35 @@ test_vault(void **state)
 	struct stat st;
 	char key[160];
 
-	r = CMD("canary-value-1\n", cmd_vault, "set", "pdns");
+	r = CMD("canary-value-1\n", sp_cmd_vault.run, "set", "pdns");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "sallyport vault init"));
-	r = CMD(NULL, cmd_vault, "init");
+	r = CMD(NULL, sp_cmd_vault.run, "init");
 	assert_int_equal(r->status, 0);
 	snprintf(key, sizeof key, "%s/vault.key", v->state);
 	assert_int_equal(stat(key, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(CMD(NULL, cmd_vault, "init")->status, 1);
-	r = CMD("canary-value-1\n", cmd_vault, "set", "pdns");
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init")->status, 1);
+	r = CMD("canary-value-1\n", sp_cmd_vault.run, "set", "pdns");
 	assert_int_equal(r->status, 0);
 	assert_string_equal(r->out, "");
-	r = CMD(NULL, cmd_vault, "list");
+	r = CMD(NULL, sp_cmd_vault.run, "list");
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "pdns"));
 	assert_non_null(strstr(r->out, "14 bytes"));
 	/* Q01: no command shows a value, and it lies nowhere in the clear. */
 	assert_null(strstr(r->out, "canary"));
 	assert_false(anywhere(v->path, "canary-value-1"));
-	assert_int_equal(CMD(NULL, cmd_vault, "rekey")->status, 0);
-	assert_non_null(strstr(CMD(NULL, cmd_vault, "list")->out, "pdns"));
-	assert_int_equal(CMD(NULL, cmd_vault, "rm", "pdns")->status, 0);
-	r = CMD(NULL, cmd_vault, "rm", "pdns");
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "rekey")->status, 0);
+	assert_non_null(strstr(CMD(NULL, sp_cmd_vault.run, "list")->out, "pdns"));
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "rm", "pdns")->status, 0);
+	r = CMD(NULL, sp_cmd_vault.run, "rm", "pdns");
 	assert_int_equal(r->status, 1);
-	r = CMD(NULL, cmd_audit, "tail");
+	r = CMD(NULL, sp_cmd_audit.run, "tail");
 	assert_non_null(strstr(r->out, "vault set pdns, by user id"));
 	assert_non_null(strstr(r->out, "vault rekey done"));
 	assert_null(strstr(r->out, "canary"));
-	assert_int_equal(CMD(NULL, cmd_audit, "verify")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_audit.run, "verify")->status, 0);
 }
 
 static void
@@ -263,10 +266,10 @@ test_vault_refusals(void **state)
 	};
 	struct env *v = *state;
 
-	assert_int_equal(CMD(NULL, cmd_vault, "init")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init")->status, 0);
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
 		char *argv[] = { "vault", "--state", v->state, rows[i].words[0], rows[i].words[1], rows[i].words[2], NULL };
-		struct ran *r = run(v, cmd_vault, rows[i].input, argv);
+		struct ran *r = run(v, sp_cmd_vault.run, rows[i].input, argv);
 
 		if (r->status != rows[i].status || strstr(r->err, rows[i].says) == NULL || strstr(r->err, "s3cret") != NULL)
 			fail_msg("vault: %s: %d %s", rows[i].name, r->status, r->err);
@@ -282,25 +285,25 @@ test_vault_wrong_key(void **state)
 	struct ran *r;
 	int fd;
 
-	assert_int_equal(CMD(NULL, cmd_vault, "init")->status, 0);
-	assert_int_equal(CMD("12345678", cmd_vault, "set", "x")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init")->status, 0);
+	assert_int_equal(CMD("12345678", sp_cmd_vault.run, "set", "x")->status, 0);
 	snprintf(path, sizeof path, "%s/vault.key", v->state);
 	snprintf(moved, sizeof moved, "%s/old.key", v->state);
 	assert_int_equal(rename(path, moved), 0);
-	r = CMD(NULL, cmd_vault, "list");
+	r = CMD(NULL, sp_cmd_vault.run, "list");
 	assert_non_null(strstr(r->err, "vault.key does not exist"));
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_int_equal(write(fd, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", 65), 65);
 	close(fd);
-	r = CMD(NULL, cmd_vault, "list");
+	r = CMD(NULL, sp_cmd_vault.run, "list");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "wrong key"));
 	chmod(moved, 0644);
 	assert_int_equal(rename(moved, path), 0);
-	r = CMD(NULL, cmd_vault, "list");
+	r = CMD(NULL, sp_cmd_vault.run, "list");
 	assert_non_null(strstr(r->err, "chmod 600"));
 	chmod(path, 0600);
-	assert_non_null(strstr(CMD(NULL, cmd_vault, "list")->out, "x\n"));
+	assert_non_null(strstr(CMD(NULL, sp_cmd_vault.run, "list")->out, "x\n"));
 }
 
 static void
@@ -311,21 +314,21 @@ test_vault_unlock_sources(void **state)
 	struct ran *r;
 
 	setenv("SP_TEST_KEY", "a passphrase in the environment", 1);
-	assert_int_equal(CMD(NULL, cmd_vault, "init", "--unlock", "env:SP_TEST_KEY")->status, 0);
-	assert_int_equal(CMD("12345678", cmd_vault, "set", "x", "--unlock", "env:SP_TEST_KEY")->status, 0);
-	r = CMD(NULL, cmd_vault, "rekey", "--unlock", "env:SP_TEST_KEY");
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init", "--unlock", "env:SP_TEST_KEY")->status, 0);
+	assert_int_equal(CMD("12345678", sp_cmd_vault.run, "set", "x", "--unlock", "env:SP_TEST_KEY")->status, 0);
+	r = CMD(NULL, sp_cmd_vault.run, "rekey", "--unlock", "env:SP_TEST_KEY");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "--new"));
-	r = CMD(NULL, cmd_vault, "rekey", "--unlock", "env:SP_TEST_KEY", "--new", "file:my.key");
+	r = CMD(NULL, sp_cmd_vault.run, "rekey", "--unlock", "env:SP_TEST_KEY", "--new", "file:my.key");
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "unlock: file:my.key"));
 	snprintf(key, sizeof key, "%s/my.key", v->path);
 	assert_int_equal(access(key, R_OK), 0);
-	r = CMD(NULL, cmd_vault, "list", "--unlock", "file:my.key");
+	r = CMD(NULL, sp_cmd_vault.run, "list", "--unlock", "file:my.key");
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "x\n"));
-	assert_int_equal(CMD(NULL, cmd_vault, "list", "--unlock", "env:SP_TEST_KEY")->status, 1);
-	assert_int_equal(CMD(NULL, cmd_vault, "list", "--unlock", "literal-key")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "list", "--unlock", "env:SP_TEST_KEY")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "list", "--unlock", "literal-key")->status, 1);
 }
 
 static void
@@ -351,11 +354,11 @@ test_config_names_the_place(void **state)
 	snprintf(path, sizeof path, "%s/sub", v->path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	write_file(v, "sub/c.yaml", "state: here\nunlock: file:k\nlisten: [nonsense\n");
-	r = run(v, cmd_vault, NULL, (char *[]){ "vault", "init", "-c", "sub/c.yaml", NULL });
+	r = run(v, sp_cmd_vault.run, NULL, (char *[]){ "vault", "init", "-c", "sub/c.yaml", NULL });
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "--state"));
 	write_file(v, "sub/c.yaml", "state: here\nunlock: file:k\nwhat_is: this\n");
-	r = run(v, cmd_vault, NULL, (char *[]){ "vault", "init", "-c", "sub/c.yaml", NULL });
+	r = run(v, sp_cmd_vault.run, NULL, (char *[]){ "vault", "init", "-c", "sub/c.yaml", NULL });
 	if (r->status != 0)
 		fail_msg("%s", r->err);
 	snprintf(path, sizeof path, "%s/sub/here/vault", v->path);
@@ -364,10 +367,10 @@ test_config_names_the_place(void **state)
 	assert_int_equal(access(path, R_OK), 0);
 	/* The file that lies here is taken without being named. */
 	write_file(v, "sallyport.yaml", "state: sub/here\nunlock: file:sub/k\n");
-	r = run(v, cmd_vault, "12345678", (char *[]){ "vault", "set", "x", NULL });
+	r = run(v, sp_cmd_vault.run, "12345678", (char *[]){ "vault", "set", "x", NULL });
 	if (r->status != 0)
 		fail_msg("%s", r->err);
-	r = run(v, cmd_vault, NULL, (char *[]){ "vault", "list", "-c", "missing.yaml", NULL });
+	r = run(v, sp_cmd_vault.run, NULL, (char *[]){ "vault", "list", "-c", "missing.yaml", NULL });
 	assert_int_equal(r->status, 1);
 }
 
@@ -376,7 +379,7 @@ test_token(void **state)
 {
 	struct env *v = *state;
 	char token[64], header[256], path[160];
-	struct ran *r = CMD(NULL, cmd_token, "new", "cron", "--scopes", " dns:read   dns:write ", "--tags", "ops");
+	struct ran *r = CMD(NULL, sp_cmd_token.run, "new", "cron", "--scopes", " dns:read   dns:write ", "--tags", "ops");
 	struct stat st;
 	int fd;
 
@@ -388,8 +391,8 @@ test_token(void **state)
 	token[47] = '\0';
 	/* Only its hash is kept. */
 	assert_false(anywhere(v->path, token));
-	assert_int_equal(CMD(NULL, cmd_token, "new", "cron")->status, 1);
-	r = CMD(NULL, cmd_token, "new", "two", "--header-file", "two.header");
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "cron")->status, 1);
+	r = CMD(NULL, sp_cmd_token.run, "new", "two", "--header-file", "two.header");
 	assert_int_equal(r->status, 0);
 	assert_string_equal(r->out, "");
 	snprintf(path, sizeof path, "%s/two.header", v->path);
@@ -400,22 +403,22 @@ test_token(void **state)
 	assert_memory_equal(header, "Authorization: Bearer spt_", 26);
 	assert_int_equal(strlen(header), 22 + 47 + 1);
 	/* What is there is not overwritten, and no token is made for it. */
-	assert_int_equal(CMD(NULL, cmd_token, "new", "three", "--header-file", "two.header")->status, 1);
-	assert_int_equal(CMD(NULL, cmd_token, "new", "cron", "--header-file", "four.header")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "three", "--header-file", "two.header")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "cron", "--header-file", "four.header")->status, 1);
 	snprintf(path, sizeof path, "%s/four.header", v->path);
 	assert_int_not_equal(access(path, F_OK), 0);
-	r = CMD(NULL, cmd_token, "list");
+	r = CMD(NULL, sp_cmd_token.run, "list");
 	assert_non_null(strstr(r->out, "scopes: dns:read dns:write  tags: ops"));
 	assert_null(strstr(r->out, "three"));
-	assert_int_equal(CMD(NULL, cmd_token, "revoke", "cron")->status, 0);
-	assert_int_equal(CMD(NULL, cmd_token, "revoke", "cron")->status, 1);
-	assert_non_null(strstr(CMD(NULL, cmd_token, "list")->out, "revoked"));
-	assert_int_equal(CMD(NULL, cmd_token, "new", "x", "--days", "0")->status, 2);
-	assert_int_equal(CMD(NULL, cmd_token, "new", "x", "--days", "3651")->status, 2);
-	assert_int_equal(CMD(NULL, cmd_token, "new", "bad name")->status, 1);
-	assert_int_equal(CMD(NULL, cmd_token, "new", "x", "--scopes", "a\"b")->status, 1);
-	assert_int_equal(CMD(NULL, cmd_token, "revok", "x")->status, 2);
-	assert_non_null(strstr(CMD(NULL, cmd_audit, "tail", "-n", "1")->out, "token revoke cron"));
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "revoke", "cron")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "revoke", "cron")->status, 1);
+	assert_non_null(strstr(CMD(NULL, sp_cmd_token.run, "list")->out, "revoked"));
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "x", "--days", "0")->status, 2);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "x", "--days", "3651")->status, 2);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "bad name")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "x", "--scopes", "a\"b")->status, 1);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "revok", "x")->status, 2);
+	assert_non_null(strstr(CMD(NULL, sp_cmd_audit.run, "tail", "-n", "1")->out, "token revoke cron"));
 }
 
 /* Q11 */
@@ -428,9 +431,9 @@ test_audit_verify(void **state)
 	char *at;
 	int fd;
 
-	assert_int_equal(CMD(NULL, cmd_token, "new", "a")->status, 0);
-	assert_int_equal(CMD(NULL, cmd_token, "new", "b")->status, 0);
-	assert_int_equal(CMD(NULL, cmd_audit, "verify")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "a")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_token.run, "new", "b")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_audit.run, "verify")->status, 0);
 	snprintf(path, sizeof path, "%s/audit/00000001.jsonl", v->state);
 	fd = open(path, O_RDWR);
 	slurp(dup(fd), buf, sizeof buf);
@@ -438,10 +441,10 @@ test_audit_verify(void **state)
 	assert_non_null(at);
 	assert_int_equal(pwrite(fd, "token new c", 11, at - buf), 11);
 	close(fd);
-	r = CMD(NULL, cmd_audit, "verify");
+	r = CMD(NULL, sp_cmd_audit.run, "verify");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->out, "00000001.jsonl:3: the hash of line 3 is wrong"));
-	assert_int_equal(CMD(NULL, cmd_audit, "verfy")->status, 2);
+	assert_int_equal(CMD(NULL, sp_cmd_audit.run, "verfy")->status, 2);
 }
 
 /* Somebody holds the lock and does not answer. */
@@ -453,22 +456,22 @@ test_lock_held(void **state)
 	struct ran *r;
 	int fd;
 
-	assert_int_equal(CMD(NULL, cmd_vault, "init")->status, 0);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init")->status, 0);
 	snprintf(path, sizeof path, "%s/lock", v->state);
 	fd = open(path, O_RDWR);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	r = CMD("12345678", cmd_vault, "set", "x");
+	r = CMD("12345678", sp_cmd_vault.run, "set", "x");
 	assert_int_equal(r->status, 1);
 	assert_non_null(strstr(r->err, "does not answer on control.sock"));
 	close(fd);
-	assert_int_equal(CMD("12345678", cmd_vault, "set", "x")->status, 0);
+	assert_int_equal(CMD("12345678", sp_cmd_vault.run, "set", "x")->status, 0);
 }
 
 static void
 test_help(void **state)
 {
 	static const struct { const char *name; int (*fn)(int, char **); } rows[] = {
-		{ "vault", cmd_vault }, { "token", cmd_token }, { "audit", cmd_audit }, { "doctor", cmd_doctor }, { "tools", cmd_tools },
+		{ "vault", sp_cmd_vault.run }, { "token", sp_cmd_token.run }, { "audit", sp_cmd_audit.run }, { "doctor", sp_cmd_doctor.run }, { "tools", sp_cmd_tools.run },
 	};
 	struct env *v = *state;
 
@@ -484,12 +487,12 @@ static void
 test_doctor(void **state)
 {
 	struct env *v = *state;
-	struct ran *r = CMD(NULL, cmd_doctor);
+	struct ran *r = CMD(NULL, sp_cmd_doctor.run);
 
 	assert_non_null(strstr(r->out, "Landlock"));
 	assert_non_null(strstr(r->out, "not there yet"));
-	assert_int_equal(CMD(NULL, cmd_vault, "init")->status, 0);
-	r = CMD(NULL, cmd_doctor);
+	assert_int_equal(CMD(NULL, sp_cmd_vault.run, "init")->status, 0);
+	r = CMD(NULL, sp_cmd_doctor.run);
 	assert_non_null(strstr(r->out, "opens, 0 records"));
 	assert_non_null(strstr(r->out, "lines verified"));
 }

@@ -5,15 +5,13 @@
 #ifndef SP_CLI_CMD_H
 #define SP_CLI_CMD_H
 
-int cmd_quickstart(int argc, char **argv);
-int cmd_serve(int argc, char **argv);
-int cmd_check(int argc, char **argv);
-int cmd_why(int argc, char **argv);
-int cmd_vault(int argc, char **argv);
-int cmd_token(int argc, char **argv);
-int cmd_audit(int argc, char **argv);
-int cmd_tools(int argc, char **argv);
-int cmd_doctor(int argc, char **argv);
-int cmd_version(int argc, char **argv);
+#include "cli/options.h"
+
+extern const struct sp_command sp_cmd_quickstart, sp_cmd_init, sp_cmd_add, sp_cmd_serve, sp_cmd_check, sp_cmd_why, sp_cmd_tools,
+    sp_cmd_vault, sp_cmd_token, sp_cmd_audit, sp_cmd_doctor, sp_cmd_completion, sp_cmd_version;
+
+/* All of them in the order of --help; sp_commands_n of them. */
+extern const struct sp_command *const sp_commands[];
+extern const size_t sp_commands_n;
 
 #endif

@@ -156,38 +156,32 @@ tail(struct sp_place_state *p, uint64_t lines)
 	return st == SP_OK ? 0 : sp_say("audit", e.log);
 }
 
-int
-cmd_audit(int argc, char **argv)
+struct audit_args { struct sp_where where; uint64_t lines; };
+static const struct sp_opt opts[] = {
+	SP_WHERE_OPTS(struct audit_args, where), SP_OPT_NUMBER("lines", 'n', struct audit_args, lines, LINES_MAX),
+};
+static const char *const ops[] = { "verify", "tail" };
+
+static int
+run(int argc, char **argv)
 {
-	struct sp_where where = { 0 };
-	uint64_t lines = LINES;
-	bool wants_help = false, wants_tail;
-	const struct sp_opt opts[] = {
-		SP_WHERE_OPTS(where), { "lines", 'n', SP_OPT_NUMBER, &lines, LINES_MAX }, { "help", 'h', SP_OPT_FLAG, &wants_help, 0 },
-	};
-	static const char *const names[] = { "verify", "tail" };
+	struct audit_args a = { .lines = LINES };
 	struct sp_place_state p;
 	const char *word;
-	int status;
-	size_t n;
+	size_t n, op;
+	int status = sp_opts_read(&sp_cmd_audit, argc, argv, &a, &word, &n);
 
-	if (!sp_opts_read("audit", argc, argv, opts, SP_COUNT(opts), &word, 1, &n))
+	if (status != SP_OPTS_GO)
+		return status;
+	op = sp_operation(&sp_cmd_audit, word);
+	if (op == SP_COUNT(ops))
 		return 2;
-	if (wants_help || n == 0) {
-		fputs(help, wants_help ? stdout : stderr);
-		return wants_help ? 0 : 2;
-	}
-	wants_tail = strcmp(word, "tail") == 0;
-	if (n != 1 || (!wants_tail && strcmp(word, "verify") != 0)) {
-		const char *near = sp_nearest(sp_str(word), names, SP_COUNT(names));
-
-		fprintf(stderr, "sallyport audit: say verify or tail%s%s%s\n", near != NULL && n == 1 ? ". Did you mean `" : "",
-		    near != NULL && n == 1 ? near : "", near != NULL && n == 1 ? "`?" : "");
-		return 2;
-	}
-	if (sp_place_open(&p, "audit", &where, SP_REACH_READ) != SP_OK)
+	if (sp_place_open(&p, "audit", &a.where, SP_REACH_READ) != SP_OK)
 		return 1;
-	status = wants_tail ? tail(&p, lines) : verify(&p);
+	status = op == 0 ? verify(&p) : tail(&p, a.lines);
 	sp_place_close(&p);
 	return status;
 }
+
+const struct sp_command sp_cmd_audit = { .name = "audit", .run = run, .text = "the audit log: verify, tail",
+	.help = help, SP_OPTS(opts), SP_OPS(ops), .min = 1, .max = 1 };

@@ -18,50 +18,32 @@ static const char help[] =
     "example:\n"
     "  sallyport check sallyport.yaml --table\n";
 
-struct options { const char *file; bool full, table, help; };
+struct check_args { const char *config; bool full, table; };
+static const struct sp_opt opts[] = {
+	SP_OPT_TEXT("config", 'c', struct check_args, config, "FILE"), SP_OPT_FLAG("full", 0, struct check_args, full),
+	SP_OPT_FLAG("table", 0, struct check_args, table),
+};
 
-static bool
-read_options(int argc, char **argv, struct options *o)
+static int
+run(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		sp_slice a = sp_str(argv[i]);
-
-		if (sp_eq(a, SP_LIT("--full")))
-			o->full = true;
-		else if (sp_eq(a, SP_LIT("--table")))
-			o->table = true;
-		else if (sp_eq(a, SP_LIT("--help")) || sp_eq(a, SP_LIT("-h")))
-			o->help = true;
-		else if ((sp_eq(a, SP_LIT("-c")) || sp_eq(a, SP_LIT("--config"))) && i + 1 < argc && o->file == NULL)
-			o->file = argv[++i];
-		else if (o->file == NULL && a.n != 0 && a.p[0] != '-')
-			o->file = argv[i];
-		else
-			return false;
-	}
-	return true;
-}
-
-int
-cmd_check(int argc, char **argv)
-{
-	struct options opt = { 0 };
+	struct check_args a = { .config = SP_CONFIG_DEFAULT };
 	struct sp_imgb b;
 	struct sp_image img;
 	struct sp_out o;
+	const char *file;
 	bool good;
+	size_t n;
+	int status = sp_opts_read(&sp_cmd_check, argc, argv, &a, &file, &n);
 
-	if (!read_options(argc, argv, &opt) || opt.help) {
-		o = (struct sp_out){ .p = (char *)(uintptr_t)help, .n = sizeof help - 1 };
-		good = sp_checked_print(opt.help ? STDOUT_FILENO : STDERR_FILENO, &o);
-		return opt.help && good ? 0 : 2;
-	}
-	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, true, &b, &img) != SP_OK)
+	if (status != SP_OPTS_GO)
+		return status;
+	if (sp_checked_open(n == 1 ? file : a.config, true, &b, &img) != SP_OK)
 		return 1;
 	sp_out_heap(&o, 64 << 20);
-	if (opt.full)
+	if (a.full)
 		sp_config_full(&o, &img);
-	if (opt.table)
+	if (a.table)
 		sp_config_table(&o, &img);
 	sp_config_summary(&o, &img);
 	good = sp_checked_print(STDOUT_FILENO, &o);
@@ -69,3 +51,6 @@ cmd_check(int argc, char **argv)
 	sp_imgb_free(&b);
 	return good ? 0 : 1;
 }
+
+const struct sp_command sp_cmd_check = { .name = "check", .run = run, .text = "read the configuration and say what is wrong",
+	.help = help, SP_OPTS(opts), .max = 1, .word = "FILE" };

@@ -238,28 +238,29 @@ state(struct sp_place_state *p)
 	return bad + audit_here(p);
 }
 
-int
-cmd_doctor(int argc, char **argv)
+struct doctor_args { struct sp_where where; };
+static const struct sp_opt opts[] = { SP_WHERE_OPTS(struct doctor_args, where) };
+
+static int
+run(int argc, char **argv)
 {
-	struct sp_where where = { 0 };
-	bool wants_help = false;
-	const struct sp_opt opts[] = { SP_WHERE_OPTS(where), { "help", 'h', SP_OPT_FLAG, &wants_help, 0 } };
+	struct doctor_args a = { 0 };
 	struct sp_place_state p;
 	const char *word;
 	unsigned bad;
 	size_t n;
+	int status = sp_opts_read(&sp_cmd_doctor, argc, argv, &a, &word, &n);
 
-	if (!sp_opts_read("doctor", argc, argv, opts, SP_COUNT(opts), &word, 1, &n))
-		return 2;
-	if (wants_help || n != 0) {
-		fputs(help, wants_help ? stdout : stderr);
-		return wants_help ? 0 : 2;
-	}
+	if (status != SP_OPTS_GO)
+		return status;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bad = kernel() + programs();
-	if (sp_place_open(&p, "doctor", &where, SP_REACH_NOTHING) != SP_OK)
+	if (sp_place_open(&p, "doctor", &a.where, SP_REACH_NOTHING) != SP_OK)
 		return 1;
 	bad += state(&p);
 	sp_place_close(&p);
 	return bad == 0 ? 0 : 1;
 }
+
+const struct sp_command sp_cmd_doctor = { .name = "doctor", .run = run, .text = "say what this machine lacks", .help = help,
+	SP_OPTS(opts) };

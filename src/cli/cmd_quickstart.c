@@ -382,25 +382,22 @@ places(struct quick *q, const char *dir)
 	return true;
 }
 
-int
-cmd_quickstart(int argc, char **argv)
+struct quick_args { const char *dir; };
+static const struct sp_opt opts[] = { SP_OPT_TEXT("dir", 0, struct quick_args, dir, "FOLDER") };
+
+static int
+run(int argc, char **argv)
 {
 	struct quick q = { .port = FIRST_PORT };
-	const char *dir = NULL;
+	struct quick_args a = { 0 };
+	const char *word;
+	size_t n;
+	int status = sp_opts_read(&sp_cmd_quickstart, argc, argv, &a, &word, &n);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (strcmp(argv[i], "--dir") != 0 || i + 1 == argc) {
-			fprintf(stderr, "sallyport: quickstart: unknown argument %s\n%s", argv[i], usage);
-			return 2;
-		}
-		dir = argv[++i];
-	}
+	if (status != SP_OPTS_GO)
+		return status;
 	signal(SIGPIPE, SIG_IGN);
-	if (!places(&q, dir) || !prepare(&q, dir != NULL))
+	if (!places(&q, a.dir) || !prepare(&q, a.dir != NULL))
 		return 1;
 	if (running(&q))
 		printf("running    the gateway was already there; same state\n");
@@ -411,3 +408,6 @@ cmd_quickstart(int argc, char **argv)
 	tell(&q);
 	return 0;
 }
+
+const struct sp_command sp_cmd_quickstart = { .name = "quickstart", .run = run, .text = "a first gateway, running, from nothing",
+	.help = usage, SP_OPTS(opts) };

@@ -22,29 +22,32 @@ static const char help[] =
 
 enum { FRONTS_MAX = 64 };
 
-int
-cmd_serve(int argc, char **argv)
+struct serve_args { struct sp_super_opts so; uint64_t fronts; bool quiet, debug; };
+static const struct sp_opt opts[] = {
+	SP_OPT_TEXT("config", 'c', struct serve_args, so.config, "FILE"), SP_OPT_NUMBER("fronts", 0, struct serve_args, fronts, FRONTS_MAX),
+	SP_OPT_FLAG("quiet", 'q', struct serve_args, quiet), SP_OPT_FLAG("debug", 0, struct serve_args, debug),
+};
+
+static int
+run(int argc, char **argv)
 {
-	struct sp_super_opts so = { .config = SP_CONFIG_DEFAULT, .log_level = SP_INFO };
-	uint64_t fronts = 0;
-	bool quiet = false, debug = false, wants_help = false;
-	const struct sp_opt opts[] = {
-		{ "config", 'c', SP_OPT_TEXT, &so.config, 0 }, { "fronts", 0, SP_OPT_NUMBER, &fronts, FRONTS_MAX },
-		{ "quiet", 'q', SP_OPT_FLAG, &quiet, 0 }, { "debug", 0, SP_OPT_FLAG, &debug, 0 },
-		{ "help", 'h', SP_OPT_FLAG, &wants_help, 0 },
-	};
+	struct serve_args a = { .so = { .config = SP_CONFIG_DEFAULT, .log_level = SP_INFO } };
 	const char *word;
 	size_t n;
+	int status = sp_opts_read(&sp_cmd_serve, argc, argv, &a, &word, &n);
 
-	if (!sp_opts_read("serve", argc, argv, opts, SP_COUNT(opts), &word, 1, &n))
+	if (status != SP_OPTS_GO)
+		return status;
+	if (a.quiet && a.debug) {
+		fprintf(stderr, "sallyport serve: --quiet and --debug exclude each other\n");
 		return 2;
-	if (wants_help || n > 1 || (quiet && debug)) {
-		fputs(help, wants_help ? stdout : stderr);
-		return wants_help ? 0 : 2;
 	}
 	if (n == 1)
-		so.config = word;
-	so.fronts = (unsigned)fronts;
-	so.log_level = quiet ? SP_WARN : debug ? SP_DEBUG : SP_INFO;
-	return sp_super_main(&so);
+		a.so.config = word;
+	a.so.fronts = (unsigned)a.fronts;
+	a.so.log_level = a.quiet ? SP_WARN : a.debug ? SP_DEBUG : SP_INFO;
+	return sp_super_main(&a.so);
 }
+
+const struct sp_command sp_cmd_serve = { .name = "serve", .run = run, .text = "run the gateway", .help = help, SP_OPTS(opts), .max = 1,
+	.word = "FILE" };

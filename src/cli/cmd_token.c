@@ -234,44 +234,31 @@ static const struct token_command {
 	enum sp_status (*run)(struct sp_place_state *p, const struct token_args *a, struct sp_err *e);
 } commands[] = { { "new", true, token_new }, { "list", false, token_list }, { "revoke", true, token_revoke } };
 
-static const struct token_command *
-find_command(const char *word)
-{
-	const char *names[SP_COUNT(commands)];
-	size_t i;
+static const struct sp_opt opts[] = {
+	SP_WHERE_OPTS(struct token_args, where), SP_OPT_TEXT("scopes", 0, struct token_args, scopes, "SCOPES"),
+	SP_OPT_TEXT("tags", 0, struct token_args, tags, "TAGS"), SP_OPT_NUMBER("days", 0, struct token_args, days, DAYS_MAX),
+	SP_OPT_TEXT("client", 0, struct token_args, client, "ID"), SP_OPT_TEXT("header-file", 0, struct token_args, header, "FILE"),
+};
+static const char *const ops[] = { "new", "list", "revoke" };
 
-	for (i = 0; i < SP_COUNT(commands); i++)
-		names[i] = commands[i].name;
-	i = sp_operation("token", word, names, SP_COUNT(names));
-	return i < SP_COUNT(commands) ? &commands[i] : NULL;
-}
-
-int
-cmd_token(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
 	struct token_args a = { .days = DAYS };
-	bool wants_help = false;
-	const struct sp_opt opts[] = {
-		SP_WHERE_OPTS(a.where), { "scopes", 0, SP_OPT_TEXT, &a.scopes, 0 }, { "tags", 0, SP_OPT_TEXT, &a.tags, 0 },
-		{ "days", 0, SP_OPT_NUMBER, &a.days, DAYS_MAX }, { "client", 0, SP_OPT_TEXT, &a.client, 0 },
-		{ "header-file", 0, SP_OPT_TEXT, &a.header, 0 }, { "help", 'h', SP_OPT_FLAG, &wants_help, 0 },
-	};
 	const struct token_command *c;
 	struct sp_place_state p;
 	struct sp_err e = { 0 };
-	const char *given[2];
+	const char *given[SP_WORDS_MAX];
 	enum sp_status st;
-	size_t n;
+	size_t n, op;
+	int status = sp_opts_read(&sp_cmd_token, argc, argv, &a, given, &n);
 
-	if (!sp_opts_read("token", argc, argv, opts, SP_COUNT(opts), given, SP_COUNT(given), &n))
+	if (status != SP_OPTS_GO)
+		return status;
+	op = sp_operation(&sp_cmd_token, given[0]);
+	if (op == SP_COUNT(ops))
 		return 2;
-	if (wants_help || n == 0) {
-		fputs(help, wants_help ? stdout : stderr);
-		return wants_help ? 0 : 2;
-	}
-	c = find_command(given[0]);
-	if (c == NULL)
-		return 2;
+	c = &commands[op];
 	if (n != (c->named ? 2u : 1u)) {
 		fprintf(stderr, "sallyport token: `%s` takes %s\n", c->name, c->named ? "one name" : "no further word");
 		return 2;
@@ -285,3 +272,6 @@ cmd_token(int argc, char **argv)
 	sp_place_close(&p);
 	return st == SP_OK ? 0 : 1;
 }
+
+const struct sp_command sp_cmd_token = { .name = "token", .run = run, .text = "static tokens: new, list, revoke",
+	.help = help, SP_OPTS(opts), SP_OPS(ops), .min = 1, .max = SP_WORDS_MAX, .word = "NAME" };

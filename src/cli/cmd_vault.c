@@ -289,18 +289,6 @@ static const struct vault_command {
 	{ "init", false, init }, { "set", true, set }, { "list", false, list }, { "rm", true, rm }, { "rekey", false, rekey },
 };
 
-static const struct vault_command *
-find_command(const char *word)
-{
-	const char *names[SP_COUNT(commands)];
-	size_t i;
-
-	for (i = 0; i < SP_COUNT(commands); i++)
-		names[i] = commands[i].name;
-	i = sp_operation("vault", word, names, SP_COUNT(names));
-	return i < SP_COUNT(commands) ? &commands[i] : NULL;
-}
-
 static int
 misused(const struct vault_command *c, size_t words)
 {
@@ -312,30 +300,29 @@ misused(const struct vault_command *c, size_t words)
 	return 2;
 }
 
-int
-cmd_vault(int argc, char **argv)
+static const struct sp_opt opts[] = {
+	SP_WHERE_OPTS(struct vault_args, where), SP_OPT_TEXT("new", 0, struct vault_args, fresh, "REF"),
+};
+static const char *const ops[] = { "init", "set", "list", "rm", "rekey" };
+
+static int
+run(int argc, char **argv)
 {
 	struct vault_args a = { 0 };
-	bool wants_help = false;
-	const struct sp_opt opts[] = {
-		SP_WHERE_OPTS(a.where), { "new", 0, SP_OPT_TEXT, &a.fresh, 0 }, { "help", 'h', SP_OPT_FLAG, &wants_help, 0 },
-	};
 	const struct vault_command *c;
 	struct sp_place_state p;
 	struct sp_err e = { 0 };
-	const char *words[2];
+	const char *words[SP_WORDS_MAX];
 	enum sp_status st;
-	size_t n;
+	size_t n, op;
+	int status = sp_opts_read(&sp_cmd_vault, argc, argv, &a, words, &n);
 
-	if (!sp_opts_read("vault", argc, argv, opts, SP_COUNT(opts), words, SP_COUNT(words), &n))
+	if (status != SP_OPTS_GO)
+		return status;
+	op = sp_operation(&sp_cmd_vault, words[0]);
+	if (op == SP_COUNT(ops))
 		return 2;
-	if (wants_help || n == 0) {
-		fputs(help, wants_help ? stdout : stderr);
-		return wants_help ? 0 : 2;
-	}
-	c = find_command(words[0]);
-	if (c == NULL)
-		return 2;
+	c = &commands[op];
 	if (n != (c->named ? 2u : 1u))
 		return misused(c, n);
 	a.name = words[1];
@@ -347,3 +334,6 @@ cmd_vault(int argc, char **argv)
 	sp_place_close(&p);
 	return st == SP_OK ? 0 : 1;
 }
+
+const struct sp_command sp_cmd_vault = { .name = "vault", .run = run, .text = "keep secrets: init, set, list, rm, rekey",
+	.help = help, SP_OPTS(opts), SP_OPS(ops), .min = 1, .max = SP_WORDS_MAX, .word = "NAME" };

@@ -11,51 +11,53 @@
 
 static const char help[] =
     "usage: sallyport why [-c FILE] --as SOURCE/USER --tool SERVER.NAME [--scopes …] [--tags …] [--args JSON]\n"
+    "       sallyport why [-c FILE] --as SOURCE/USER --resource SERVER:URI | --prompt SERVER.NAME …\n"
     "\n"
     "Explains what a caller would get and which rules say so.  Without --as: a caller without a credential.  Scopes and\n"
-    "tags are those of the token, separated by spaces; what the source gives is added.\n"
+    "tags are those of the token, separated by spaces; what the source gives is added.  What an MCP server has is known\n"
+    "to the running gateway only, so any name of its components can be asked about.\n"
+    "\n"
+    "  -c, --config FILE    the configuration (sallyport.yaml)\n"
+    "  --as SOURCE/USER     who calls\n"
+    "  --tool SERVER.NAME   what is called, as rules or as clients name it\n"
+    "  --resource SERVER:URI, --prompt SERVER.NAME   what is read or got instead\n"
+    "  --scopes \"A B\", --tags \"X Y\", --args JSON     what the token and the call hold\n"
     "\n"
     "example:\n"
     "  sallyport why --as people/bob --tool dns.deleteZone --scopes 'dns:write' --tags ops --args '{\"zone\":\"a.test.\"}'\n";
 
-struct options { const char *file, *as, *tool, *scopes, *tags, *args; bool help; };
+struct why_args { const char *config, *as, *tool, *resource, *prompt, *scopes, *tags, *args; };
+static const struct sp_opt opts[] = {
+	SP_OPT_TEXT("config", 'c', struct why_args, config, "FILE"), SP_OPT_TEXT("as", 0, struct why_args, as, "SOURCE/USER"),
+	SP_OPT_TEXT("tool", 0, struct why_args, tool, "SERVER.NAME"),
+	SP_OPT_TEXT("resource", 0, struct why_args, resource, "SERVER:URI"),
+	SP_OPT_TEXT("prompt", 0, struct why_args, prompt, "SERVER.NAME"), SP_OPT_TEXT("scopes", 0, struct why_args, scopes, "SCOPES"),
+	SP_OPT_TEXT("tags", 0, struct why_args, tags, "TAGS"), SP_OPT_TEXT("args", 0, struct why_args, args, "JSON"),
+};
+
+/* More rules than this name no component: the file has at most 1 MB, but a table here must end somewhere. */
+enum { RULES_MAX = 16384 };
 
 struct why {
 	const struct sp_image *img;
 	const struct sp_principal *who;
-	uint32_t tool;
+	uint32_t tool;			/* UINT32_MAX: known only while running */
+	struct sp_component c;
 	sp_jval *args;
 	struct sp_decision d;
 	struct sp_out *o;
+	uint32_t rules[RULES_MAX];
 };
 
-static bool
-read_options(int argc, char **argv, struct options *o)
+/* ---------------------------------------------------------------- what is asked about */
+
+static uint32_t
+find_server(const struct sp_image *img, sp_slice name)
 {
-	const struct { const char *name; const char **to; } rows[] = {
-		{ "-c", &o->file }, { "--config", &o->file }, { "--as", &o->as }, { "--tool", &o->tool },
-		{ "--scopes", &o->scopes }, { "--tags", &o->tags }, { "--args", &o->args },
-	};
-
-	for (int i = 1; i < argc; i++) {
-		bool found = false;
-
-		if (sp_eq(sp_str(argv[i]), SP_LIT("--help")) || sp_eq(sp_str(argv[i]), SP_LIT("-h"))) {
-			o->help = true;
-			return true;
-		}
-		for (size_t k = 0; k < SP_COUNT(rows) && !found; k++) {
-			if (!sp_eq(sp_str(argv[i]), sp_str(rows[k].name)))
-				continue;
-			if (i + 1 == argc || *rows[k].to != NULL)
-				return false;
-			*rows[k].to = argv[++i];
-			found = true;
-		}
-		if (!found)
-			return false;
-	}
-	return o->tool != NULL;
+	for (uint32_t i = 0; i < img->head->servers.n; i++)
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, i)->name), name))
+			return i;
+	return UINT32_MAX;
 }
 
 /* SERVER.NAME as rules have it, or the name that clients see. */
@@ -63,19 +65,54 @@ static uint32_t
 find_tool(const struct sp_image *img, sp_slice name)
 {
 	sp_slice own = name, server;
-	uint32_t shown = sp_img_find_tool(img, name);
+	uint32_t shown = sp_img_find_tool(img, name), s;
 
 	if (shown != UINT32_MAX || !sp_take_to(&own, '.', &server))
 		return shown;
+	s = find_server(img, server);
 	for (uint32_t i = 0; i < img->head->tools.n; i++) {
 		const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, i);
 
-		if (sp_eq(sp_img_str(img, t->name), own) &&
-		    sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name), server))
+		if (t->server == s && sp_eq(sp_img_str(img, t->name), own))
 			return i;
 	}
 	return UINT32_MAX;
 }
+
+/* A component of an mcp server: `sep` divides its server from its name. */
+static bool
+find_running(struct why *w, sp_slice what, char sep, enum sp_component_kind kind)
+{
+	sp_slice name = what, server;
+	uint32_t s = UINT32_MAX;
+
+	if (sp_take_to(&name, sep, &server))
+		s = find_server(w->img, server);
+	if (s == UINT32_MAX || name.n == 0 || SP_IMG_AT(w->img, w->img->head->servers, server, s)->kind != SP_SERVER_MCP)
+		return false;
+	w->c = (struct sp_component){ .server = s, .kind = kind, .write = true, .name = name };
+	w->c.nrules = sp_component_rules(w->img, &w->c, w->rules, SP_COUNT(w->rules));
+	w->c.rules = w->rules;
+	return w->c.nrules <= SP_COUNT(w->rules);
+}
+
+static bool
+find_component(struct why *w, const struct why_args *a)
+{
+	w->tool = UINT32_MAX;
+	if (a->resource != NULL)
+		return find_running(w, sp_str(a->resource), ':', SP_COMPONENT_RESOURCE);
+	if (a->prompt != NULL)
+		return find_running(w, sp_str(a->prompt), '.', SP_COMPONENT_PROMPT);
+	w->tool = find_tool(w->img, sp_str(a->tool));
+	if (w->tool == UINT32_MAX)
+		return find_running(w, sp_str(a->tool), '.', SP_COMPONENT_TOOL) ||
+		    find_running(w, sp_str(a->tool), '_', SP_COMPONENT_TOOL);
+	w->c = sp_component_of_tool(w->img, w->tool);
+	return true;
+}
+
+/* ---------------------------------------------------------------- who asks */
 
 static uint32_t
 find_source(const struct sp_image *img, sp_slice name)
@@ -88,7 +125,7 @@ find_source(const struct sp_image *img, sp_slice name)
 
 /* SP_OK and *who NULL: nobody may come without a credential here. */
 static enum sp_status
-find_caller(const struct sp_image *img, const struct options *opt, struct sp_principal **who, struct sp_err *e)
+find_caller(const struct sp_image *img, const struct why_args *opt, struct sp_principal **who, struct sp_err *e)
 {
 	sp_slice user = sp_str(opt->as), name;
 	uint32_t source;
@@ -218,36 +255,35 @@ write_rule(const struct why *w, uint32_t rule)
 static void
 write_rules(const struct why *w)
 {
-	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
-	const uint32_t *all = sp_img_u32(w->img, t->rules);
 	bool first = true;
 
-	for (uint32_t i = 0; w->who != NULL && i < t->rules.n; i++) {
+	for (uint32_t i = 0; w->who != NULL && i < w->c.nrules; i++) {
 		struct sp_rule_look look;
 
-		sp_rule_look(w->img, w->who, all[i], w->args, &look);
+		sp_rule_look(w->img, w->who, w->c.rules[i], w->args, &look);
 		if (!look.left)
 			continue;
 		if (first)
 			sp_out_str(w->o, "rules left:\n");
 		first = false;
-		write_rule(w, all[i]);
+		write_rule(w, w->c.rules[i]);
 	}
 	if (first)
 		sp_out_str(w->o, "rules left: none\n");
 }
 
+/* An mcp server's requests are alike: the first of its operations stands for all. */
 static void
 write_secrets(const struct why *w)
 {
-	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
-	const struct sp_img_server *s = SP_IMG_AT(w->img, w->img->head->servers, server, t->server);
+	const struct sp_img_server *s = SP_IMG_AT(w->img, w->img->head->servers, server, w->c.server);
+	struct sp_ref ops = w->tool == UINT32_MAX ? s->ops : SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool)->op;
 	const struct sp_img_op *op;
 	const uint32_t *idx;
 
-	if (t->op.n == 0)
+	if (ops.n == 0)
 		return;
-	op = SP_IMG_AT(w->img, t->op, op, 0);
+	op = SP_IMG_AT(w->img, ops, op, 0);
 	idx = sp_img_u32(w->img, op->grants);
 	for (uint32_t i = 0; i < op->grants.n; i++) {
 		const struct sp_img_grant *g = SP_IMG_AT(w->img, s->grants, grant, idx[i]);
@@ -263,45 +299,58 @@ write_secrets(const struct why *w)
 static void
 write_schema_note(const struct why *w, bool given)
 {
-	const struct sp_img_tool *t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
 	struct sp_schema *schema = NULL;
 	struct sp_err e = { 0 };
+	const struct sp_img_tool *t;
 
-	if (!given || sp_schema_new(sp_img_str(w->img, t->schema), &schema, &e) != SP_OK)
+	if (!given || w->tool == UINT32_MAX)
+		return;
+	t = SP_IMG_AT(w->img, w->img->head->tools, tool, w->tool);
+	if (sp_schema_new(sp_img_str(w->img, t->schema), &schema, &e) != SP_OK)
 		return;
 	if (sp_schema_check(schema, w->args, 0, &e) != SP_OK)
 		sp_out_fmt(w->o, "note:    the tool refuses these arguments whatever the rules say: %s\n", e.pub);
 	sp_schema_free(&schema);
 }
 
+static void
+write_all_of_it(struct why *w, const struct why_args *opt)
+{
+	const char *kind = opt->resource != NULL ? "resource:" : opt->prompt != NULL ? "prompt:  " : "tool:    ";
+	const char *name = opt->resource != NULL ? opt->resource : opt->prompt != NULL ? opt->prompt : opt->tool;
+
+	sp_decide_component(w->img, w->who, &w->c, w->args, &w->d);
+	sp_out_fmt(w->o, "%s%s%.*s\n", kind, opt->resource != NULL ? " " : "", SP_PRI(sp_str(name)));
+	write_caller(w);
+	write_outcome(w);
+	write_answer(w);
+	write_rules(w);
+	write_schema_note(w, opt->args != NULL);
+	write_secrets(w);
+	if (w->tool == UINT32_MAX)
+		sp_out_str(w->o, "note:    whether the server has it is known to the running gateway only\n");
+}
+
 static int
-explain(const struct sp_image *img, const struct options *opt, struct sp_out *o)
+explain(struct why *w, const struct why_args *opt)
 {
 	struct sp_principal *who = NULL;
 	struct sp_json args = { 0 };
 	struct sp_err e = { 0 };
-	struct why w = { .img = img, .o = o, .tool = find_tool(img, sp_str(opt->tool)) };
 	int status = 1;
 
-	if (w.tool == UINT32_MAX) {
-		sp_checked_say("why", "there is no such tool: see `sallyport check --table`");
+	if (!find_component(w, opt)) {
+		sp_checked_say("why", "there is no such thing: see `sallyport tools`; of an mcp server say SERVER.NAME or SERVER:URI");
 	} else if (opt->args != NULL && (sp_json_read(sp_str(opt->args), SP_JSON_DEFAULT, &args, &e) != SP_OK ||
 	    !sp_jis_obj(args.root))) {
 		sp_checked_say("why", "--args must be a JSON object");
-	} else if (find_caller(img, opt, &who, &e) != SP_OK) {
+	} else if (find_caller(w->img, opt, &who, &e) != SP_OK) {
 		sp_checked_say("why", e.log);
-		sp_out_str(o, e.code == SP_E_BAD_TOKEN ? "answer:  401, the source does not admit this caller\n" : "");
+		sp_out_str(w->o, e.code == SP_E_BAD_TOKEN ? "answer:  401, the source does not admit this caller\n" : "");
 	} else {
-		w.who = who;
-		w.args = args.root;
-		sp_decide(img, who, w.tool, w.args, &w.d);
-		sp_out_fmt(o, "tool:    %.*s\n", SP_PRI(sp_str(opt->tool)));
-		write_caller(&w);
-		write_outcome(&w);
-		write_answer(&w);
-		write_rules(&w);
-		write_schema_note(&w, opt->args != NULL);
-		write_secrets(&w);
+		w->who = who;
+		w->args = args.root;
+		write_all_of_it(w, opt);
 		status = 0;
 	}
 	sp_principal_drop(&who);
@@ -309,26 +358,36 @@ explain(const struct sp_image *img, const struct options *opt, struct sp_out *o)
 	return status;
 }
 
-int
-cmd_why(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
-	struct options opt = { 0 };
+	struct why_args a = { .config = SP_CONFIG_DEFAULT };
+	struct why w = { 0 };
 	struct sp_imgb b;
 	struct sp_image img;
 	struct sp_out o;
-	int status;
+	const char *word;
+	size_t n;
+	int status = sp_opts_read(&sp_cmd_why, argc, argv, &a, &word, &n);
 
-	if (!read_options(argc, argv, &opt) || opt.help) {
-		o = (struct sp_out){ .p = (char *)(uintptr_t)help, .n = sizeof help - 1 };
-		return sp_checked_print(opt.help ? STDOUT_FILENO : STDERR_FILENO, &o) && opt.help ? 0 : 2;
+	if (status != SP_OPTS_GO)
+		return status;
+	if ((a.tool != NULL) + (a.resource != NULL) + (a.prompt != NULL) != 1) {
+		sp_checked_say("why", "say one of --tool SERVER.NAME, --resource SERVER:URI, --prompt SERVER.NAME");
+		return 2;
 	}
-	if (sp_checked_open(opt.file == NULL ? SP_CONFIG_DEFAULT : opt.file, false, &b, &img) != SP_OK)
+	if (sp_checked_open(a.config, false, &b, &img) != SP_OK)
 		return 1;
 	sp_out_heap(&o, 1 << 20);
-	status = explain(&img, &opt, &o);
+	w.img = &img;
+	w.o = &o;
+	status = explain(&w, &a);
 	if (!sp_checked_print(STDOUT_FILENO, &o))
 		status = 1;
 	sp_out_free(&o);
 	sp_imgb_free(&b);
 	return status;
 }
+
+const struct sp_command sp_cmd_why = { .name = "why", .run = run,
+	.text = "explain a decision: who may call what, and which rule says so", .help = help, SP_OPTS(opts) };

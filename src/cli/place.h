@@ -10,9 +10,9 @@
 
 /* As given on the command line; NULL: not. */
 struct sp_where { const char *config, *state, *unlock; };
-#define SP_WHERE_OPTS(w) \
-	{ "config", 'c', SP_OPT_TEXT, &(w).config, 0 }, { "state", 0, SP_OPT_TEXT, &(w).state, 0 }, \
-	{ "unlock", 0, SP_OPT_TEXT, &(w).unlock, 0 }
+#define SP_WHERE_OPTS(type, w) \
+	SP_OPT_TEXT("config", 'c', type, w.config, "FILE"), SP_OPT_TEXT("state", 0, type, w.state, "FOLDER"), \
+	SP_OPT_TEXT("unlock", 0, type, w.unlock, "REF")
 #define SP_WHERE_HELP \
 	"  -c, --config FILE    take `state` and `unlock` from this configuration (default: sallyport.yaml, if there is one)\n" \
 	"  --state FOLDER       the state folder\n" \

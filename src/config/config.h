@@ -57,6 +57,8 @@ SP_MUST enum sp_status sp_config_load(sp_slice path, const struct sp_config_opts
 void sp_config_summary(struct sp_out *o, const struct sp_image *img);
 void sp_config_full(struct sp_out *o, const struct sp_image *img);
 void sp_config_table(struct sp_out *o, const struct sp_image *img);
+/* One cell of that table: 'a' allow, '?' ask, 's' short of a scope, '.' closed. */
+char sp_config_reach(const struct sp_image *img, uint32_t source, uint32_t tool);
 
 /* "pdns → https://dns.internal" and "header X-API-Key (Bearer {})". */
 void sp_config_grant_write(struct sp_out *o, const struct sp_image *img, const struct sp_img_server *s,

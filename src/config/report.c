@@ -151,6 +151,14 @@ reached(const struct reach *at, const struct sp_img_tool *t)
 	return best;
 }
 
+char
+sp_config_reach(const struct sp_image *img, uint32_t source, uint32_t tool)
+{
+	struct reach r = reach_of(img, source);
+
+	return reached(&r, SP_IMG_AT(img, img->head->tools, tool, tool));
+}
+
 /* ---- ok: line */
 
 static void
