@@ -470,7 +470,7 @@ test_lock_held(void **state)
 static void
 test_help(void **state)
 {
-	static const struct { const char *name; int (*fn)(int, char **); } rows[] = {
+	const struct { const char *name; int (*fn)(int, char **); } rows[] = {
 		{ "vault", sp_cmd_vault.run }, { "token", sp_cmd_token.run }, { "audit", sp_cmd_audit.run }, { "doctor", sp_cmd_doctor.run }, { "tools", sp_cmd_tools.run },
 	};
 	struct env *v = *state;

@@ -21,7 +21,7 @@ static const char help[] =
     "  -c, --config FILE    the configuration (sallyport.yaml)\n"
     "  --json               one JSON object a line, with tags, schema and description\n"
     "  --running            ask the gateway that runs instead of reading the file\n"
-    "  --state FOLDER       where that one runs, if not where the configuration says; --unlock is not needed\n"
+    "  --state FOLDER       where that one runs, if not where the configuration says\n"
     "\n"
     "examples:\n"
     "  sallyport tools\n"
@@ -29,7 +29,8 @@ static const char help[] =
 
 struct tools_args { struct sp_where where; bool json, running; };
 static const struct sp_opt opts[] = {
-	SP_WHERE_OPTS(struct tools_args, where), SP_OPT_FLAG("json", 0, struct tools_args, json),
+	SP_OPT_TEXT("config", 'c', struct tools_args, where.config, "FILE"),
+	SP_OPT_TEXT("state", 0, struct tools_args, where.state, "FOLDER"), SP_OPT_FLAG("json", 0, struct tools_args, json),
 	SP_OPT_FLAG("running", 0, struct tools_args, running),
 };
 
