@@ -33,6 +33,8 @@ SP_MUST enum sp_status sp_pkey_oct(sp_slice k, struct sp_pkey **out, struct sp_e
 /* One PEM block "PUBLIC KEY", "RSA PUBLIC KEY" or "CERTIFICATE" (its key). */
 SP_MUST enum sp_status sp_pkey_pem(sp_slice pem, struct sp_pkey **out, struct sp_err *err);
 enum sp_kty sp_pkey_kty(const struct sp_pkey *k);
+/* The same public key?  HMAC secrets are never the same: they cannot be compared. */
+SP_MUST bool sp_pkey_same(const struct sp_pkey *a, const struct sp_pkey *b);
 void sp_pkey_free(struct sp_pkey **k);
 /* May a key of this type verify this algorithm at all? */
 SP_MUST bool sp_alg_fits(enum sp_alg a, enum sp_kty t);

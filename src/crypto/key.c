@@ -52,6 +52,15 @@ sp_pkey_kty(const struct sp_pkey *k)
 	return k->kty;
 }
 
+bool
+sp_pkey_same(const struct sp_pkey *a, const struct sp_pkey *b)
+{
+	bool same = a->kty == b->kty && a->kty != SP_KTY_OCT && EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+
+	ERR_clear_error();
+	return same;
+}
+
 /* Takes over `pkey`, also when it fails. */
 static enum sp_status
 wrap(enum sp_kty kty, EVP_PKEY *pkey, size_t sig_bytes, struct sp_pkey **out, struct sp_err *err)

@@ -115,6 +115,15 @@ candidates(const struct sp_keyset *keys, const struct head *h, bool by_kid, enum
 	return n;
 }
 
+static enum sp_status
+head_alg(const struct head *h, enum sp_alg *alg, struct sp_err *e)
+{
+	*alg = sp_eq(h->alg, SP_LIT("Ed25519")) ? SP_EDDSA : sp_alg_find(h->alg);
+	if (*alg == SP_ALG_NONE)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "alg \"%.*s\" is not accepted", SP_PRI(h->alg));
+	return SP_OK;
+}
+
 /* By kid; without kid, or among keys that have none (PEM), only when exactly one fits.  Never more than one is tried. */
 static enum sp_status
 choose(const struct sp_keyset *keys, const struct head *h, enum sp_alg *alg, const struct sp_key **key, struct sp_err *e)
@@ -123,9 +132,8 @@ choose(const struct sp_keyset *keys, const struct head *h, enum sp_alg *alg, con
 	const struct sp_key *one = NULL;
 	size_t n = 0, same_kid = 0;
 
-	*alg = named_ed ? SP_EDDSA : sp_alg_find(h->alg);
-	if (*alg == SP_ALG_NONE)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "alg \"%.*s\" is not accepted", SP_PRI(h->alg));
+	if (head_alg(h, alg, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
 	if (h->has_kid)
 		n = candidates(keys, h, true, *alg, named_ed, &one, &same_kid);
 	if (same_kid == 0)
@@ -163,6 +171,46 @@ sp_jws_open(struct sp_arena *a, sp_slice compact, const struct sp_keyset *keys, 
 	if (!decoded(a, t.payload, &payload))
 		return bad(e, "payload is not base64url");
 	*out = (struct sp_verified){ payload, h.typ, h.kid, alg };
+	return SP_OK;
+}
+
+enum sp_status
+sp_jws_open_mac(struct sp_arena *a, sp_slice compact, struct sp_verified *out, struct sp_jws_mac *mac, struct sp_err *e)
+{
+	enum sp_alg alg = SP_ALG_NONE;
+	struct sp_jws_parts t;
+	struct head h;
+	sp_slice payload;
+	size_t n;
+
+	if (sp_jws_split(compact, &t) != SP_OK)
+		return bad(e, "not a compact JWS of three parts");
+	if (read_head(a, t.header, &h, e) != SP_OK || head_alg(&h, &alg, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
+	if (!sp_alg_fits(alg, SP_KTY_OCT))
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "no secret may be used with alg %.*s", SP_PRI(h.alg));
+	if (!sp_b64url_decode(t.sig, mac->macbuf, sizeof mac->macbuf, &n))
+		return bad(e, "MAC is not base64url or too long");
+	if (!decoded(a, t.payload, &payload))
+		return bad(e, "payload is not base64url");
+	mac->input = t.signed_part;
+	mac->mac = sp_mem(mac->macbuf, n);
+	*out = (struct sp_verified){ payload, h.typ, h.kid, alg };
+	return SP_OK;
+}
+
+enum sp_status
+sp_jws_peek_head(struct sp_arena *a, sp_slice compact, struct sp_jws_head *out, struct sp_err *e)
+{
+	enum sp_alg alg = SP_ALG_NONE;
+	struct sp_jws_parts t;
+	struct head h;
+
+	if (sp_jws_split(compact, &t) != SP_OK)
+		return bad(e, "not a compact JWS of three parts");
+	if (read_head(a, t.header, &h, e) != SP_OK || head_alg(&h, &alg, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
+	*out = (struct sp_jws_head){ alg, h.has_kid, h.kid };
 	return SP_OK;
 }
 

@@ -244,7 +244,7 @@ keep(struct sp_keyset *ks, enum sp_status st, const struct sp_err *why, struct s
 }
 
 static enum sp_status
-read_json(struct sp_keyset *ks, sp_slice text, bool allow_oct, struct sp_err *e)
+read_json(struct sp_keyset *ks, sp_slice text, bool allow_oct, bool must_be_set, struct sp_err *e)
 {
 	SP_AUTO(sp_json_free) struct sp_json j = { 0 };
 	enum sp_status st = sp_json_read(text, SP_JSON_DEFAULT, &j, e);
@@ -256,6 +256,8 @@ read_json(struct sp_keyset *ks, sp_slice text, bool allow_oct, struct sp_err *e)
 	if (!sp_jis_obj(j.root))
 		return sp_fail(e, SP_E_CONFIG, NULL, "key set is not a JSON object");
 	keys = SP_JGET(j.root, "keys");
+	if (keys == NULL && must_be_set)
+		return sp_fail(e, SP_E_CONFIG, NULL, "the key set has no `keys`");
 	if (keys == NULL) {
 		keep(ks, read_jwk(j.root, allow_oct, &ks->key[0], &why), &why, e);
 		return SP_OK;
@@ -318,8 +320,49 @@ skip_blank(sp_slice s)
 	return s;
 }
 
-enum sp_status
-sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_err *e)
+bool
+sp_keyset_has_kid(const struct sp_keyset *k, sp_slice kid)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->key[i].has_kid && sp_eq(k->key[i].kid, kid))
+			return true;
+	return false;
+}
+
+static bool
+holds(const struct sp_keyset *k, const struct sp_key *want)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		const struct sp_key *one = &k->key[i];
+
+		if (one->alg == want->alg && one->named_ed == want->named_ed && one->has_kid == want->has_kid &&
+		    sp_eq(one->kid, want->kid) && sp_pkey_same(one->pkey, want->pkey))
+			return true;
+	}
+	return false;
+}
+
+bool
+sp_keyset_covers(const struct sp_keyset *k, const struct sp_keyset *old)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (!holds(k, &old->key[i]))
+			return false;
+	return true;
+}
+
+static enum sp_status
+read_text(struct sp_keyset *ks, sp_slice text, bool allow_oct, bool only_set, struct sp_err *e)
+{
+	if (text.n != 0 && text.p[0] == '{')
+		return read_json(ks, text, allow_oct, only_set, e);
+	if (only_set)
+		return sp_fail(e, SP_E_CONFIG, NULL, "not a JWK set");
+	return read_pem(ks, text, e);
+}
+
+static enum sp_status
+keyset_read(sp_slice text, bool allow_oct, bool only_set, struct sp_keyset **out, struct sp_err *e)
 {
 	SP_AUTO(sp_keyset_free) struct sp_keyset *ks = NULL;
 	struct sp_err why = { 0 };
@@ -330,11 +373,7 @@ sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_
 	ks = calloc(1, sizeof *ks);
 	if (ks == NULL)
 		return sp_fail(e, SP_E_FULL, NULL, "no memory for a key set");
-	text = skip_blank(text);
-	if (text.n != 0 && text.p[0] == '{')
-		st = read_json(ks, text, allow_oct, &why);
-	else
-		st = read_pem(ks, text, &why);
+	st = read_text(ks, skip_blank(text), allow_oct, only_set, &why);
 	if (st != SP_OK)
 		return sp_fail(e, st, NULL, "%s", why.log);
 	if (ks->n == 0 && ks->dropped == 0)
@@ -346,4 +385,16 @@ sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_
 	*out = ks;
 	ks = NULL;
 	return SP_OK;
+}
+
+enum sp_status
+sp_keyset_read(sp_slice text, bool allow_oct, struct sp_keyset **out, struct sp_err *e)
+{
+	return keyset_read(text, allow_oct, false, out, e);
+}
+
+enum sp_status
+sp_keyset_read_set(sp_slice text, struct sp_keyset **out, struct sp_err *e)
+{
+	return keyset_read(text, false, true, out, e);
 }

@@ -7,8 +7,8 @@ enum { WAYS = 8, ENTRIES_MAX = 1 << 20 };
 struct slot {
 	uint8_t	 hash[32];
 	struct sp_principal *who;	/* NULL: empty */
-	int64_t	 dies_s;
-	uint64_t epoch, used;		/* used: the clock below, when last found */
+	struct sp_cache_life life;
+	uint64_t used;			/* the clock below, when last found */
 };
 
 struct sp_cache {
@@ -61,38 +61,64 @@ set_of(struct sp_cache *c, const uint8_t hash[32])
 	return c->set[(uint32_t)sp_siphash(&c->seed, sp_mem(hash, 32)) & c->mask];
 }
 
-struct sp_principal *
-sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_t epoch)
+static struct slot *
+slot_of(struct sp_cache *c, const uint8_t hash[32])
 {
 	struct slot *s = set_of(c, hash);
 
-	for (size_t i = 0; i < WAYS; i++) {
-		if (s[i].who == NULL || memcmp(s[i].hash, hash, 32) != 0)
-			continue;
-		if (s[i].dies_s <= now_s || s[i].epoch != epoch) {
-			sp_principal_drop(&s[i].who);
-			return NULL;
-		}
-		s[i].used = ++c->clock;
-		return s[i].who;
-	}
+	for (size_t i = 0; i < WAYS; i++)
+		if (s[i].who != NULL && memcmp(s[i].hash, hash, 32) == 0)
+			return &s[i];
 	return NULL;
 }
 
-void
-sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *who, int64_t dies_s, uint64_t epoch)
+struct sp_principal *
+sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_t epoch, uint64_t *inner)
 {
-	struct slot *s = set_of(c, hash), *at = &s[0];
+	struct slot *s = slot_of(c, hash);
 
-	for (size_t i = 0; i < WAYS; i++) {
-		if (s[i].who == NULL || memcmp(s[i].hash, hash, 32) == 0) {
-			at = &s[i];
-			break;
-		}
+	if (s == NULL)
+		return NULL;
+	if (s->life.dies_s <= now_s || s->life.epoch != epoch) {
+		sp_principal_drop(&s->who);
+		return NULL;
+	}
+	s->used = ++c->clock;
+	*inner = s->life.inner;
+	return s->who;
+}
+
+void
+sp_cache_del(struct sp_cache *c, const uint8_t hash[32])
+{
+	struct slot *s = slot_of(c, hash);
+
+	if (s != NULL)
+		sp_principal_drop(&s->who);
+}
+
+static struct slot *
+oldest(struct slot s[WAYS])
+{
+	struct slot *at = &s[0];
+
+	for (size_t i = 1; i < WAYS; i++)
 		if (s[i].used < at->used)
 			at = &s[i];
-	}
+	return at;
+}
+
+void
+sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *who, const struct sp_cache_life *life)
+{
+	struct slot *s = set_of(c, hash), *at = slot_of(c, hash);
+
+	for (size_t i = 0; at == NULL && i < WAYS; i++)
+		if (s[i].who == NULL)
+			at = &s[i];
+	if (at == NULL)
+		at = oldest(s);
 	sp_principal_drop(&at->who);
-	*at = (struct slot){ .who = sp_principal_hold(who), .dies_s = dies_s, .epoch = epoch, .used = ++c->clock };
+	*at = (struct slot){ .who = sp_principal_hold(who), .life = *life, .used = ++c->clock };
 	memcpy(at->hash, hash, 32);
 }

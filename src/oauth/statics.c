@@ -53,7 +53,7 @@ sp_statics_del(struct sp_statics *t, const uint8_t hash[32])
 static bool
 grow(struct sp_statics *t)
 {
-	struct sp_statics bigger = { .buckets = t->buckets == 0 ? 64 : t->buckets * 2, .n = t->n };
+	struct sp_statics bigger = { .buckets = t->buckets == 0 ? 64 : t->buckets * 2, .n = t->n, .round = t->round };
 
 	if (t->n < t->buckets)
 		return true;
@@ -92,11 +92,36 @@ sp_statics_put(struct sp_statics *t, const uint8_t hash[32], struct sp_principal
 	memcpy(s->pub, why->pub, sizeof s->pub);
 	snprintf(s->why, sizeof s->why, "%.*s", (int)sizeof s->why - 1, why->log);
 	s->who = who;
+	s->round = t->round;
 	at = place(t, hash);
 	s->next = *at;
 	*at = s;
 	t->n++;
 	return SP_OK;
+}
+
+void
+sp_statics_begin(struct sp_statics *t)
+{
+	t->round++;
+}
+
+void
+sp_statics_end(struct sp_statics *t)
+{
+	for (uint32_t i = 0; i < t->buckets; i++) {
+		for (struct sp_static **at = &t->bucket[i]; *at != NULL;) {
+			struct sp_static *s = *at;
+
+			if (s->round == t->round) {
+				at = &s->next;
+				continue;
+			}
+			*at = s->next;
+			t->n--;
+			entry_free(s);
+		}
+	}
 }
 
 void

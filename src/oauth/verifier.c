@@ -1,53 +1,32 @@
-#include "oauth/verifier.h"
-
-#include "jose/claims.h"
-#include "oauth/cache.h"
-#include "oauth/statics.h"
-#include "oauth/who.h"
+#include "oauth/verifier_int.h"
 
 #include <stdlib.h>
 
-enum { LEEWAY_S = 30, DAY_S = 86400, SCRATCH_MAX = 4 << 20 };
+enum { DAY_S = 86400, SCRATCH_MAX = 4 << 20 };
 
-/* What is made of a source of the image once, at start. */
-struct source {
-	const struct sp_img_source *img;
-	struct sp_keyset *keys;
-	sp_slice	 *audiences;
-};
-
-struct sp_verifier {
-	const struct sp_image *img;
-	struct sp_hash_key   seed;
-	struct sp_cache	    *cache;
-	struct sp_statics    statics;
-	bool		     synced;
-	uint32_t	     static_source;	/* UINT32_MAX: none */
-	struct sp_principal *anonymous;
-	struct sp_arena	     scratch;
-	int64_t		     latest_s;
-	uint32_t	     nsources;
-	struct source	    *sources;
-};
+static bool
+takes_jwt(const struct sp_img_source *s)
+{
+	return s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE;
+}
 
 static enum sp_status
-source_open(const struct sp_image *img, const struct sp_img_source *s, struct source *out, struct sp_err *e)
+jwt_open(const struct sp_image *img, const struct sp_img_source *s, struct sp_vsource *out, struct sp_err *e)
 {
-	enum sp_status st;
-
-	out->img = s;
-	if (s->type != SP_SOURCE_JWT)
-		return SP_OK;
 	if (s->issuer.n == 0 || s->audiences.n == 0)
 		return sp_fail(e, SP_E_CONFIG, NULL, "issuer or audience is empty");
+	/* RFC 8725 section 3.2: what verifies a signature and what makes a MAC never serve the same source. */
+	if ((s->authority != 0) + (s->keys_ref.n != 0) + (s->keys.n != 0) > 1)
+		return sp_fail(e, SP_E_CONFIG, NULL, "its keys come from more than one place");
 	out->audiences = calloc(s->audiences.n, sizeof *out->audiences);
 	if (out->audiences == NULL)
 		return sp_fail(e, SP_E_FULL, NULL, "no memory for a source");
 	for (uint32_t i = 0; i < s->audiences.n; i++)
 		out->audiences[i] = sp_img_text(img, s->audiences, i);
+	if (s->authority != 0 || s->keys_ref.n != 0)
+		return SP_OK;
 	/* HS* secrets are keeper's: what reads an image gets public keys only. */
-	st = sp_keyset_read(sp_img_str(img, s->keys), false, &out->keys, e);
-	return st;
+	return sp_keyset_read(sp_img_str(img, s->keys), false, &out->keys, e);
 }
 
 static enum sp_status
@@ -56,19 +35,22 @@ sources_open(struct sp_verifier *v, struct sp_err *e)
 	const struct sp_img_head *h = v->img->head;
 
 	v->sources = calloc(h->sources.n + 1, sizeof *v->sources);
-	if (v->sources == NULL)
+	v->authorities = calloc(h->authorities.n + 1, sizeof *v->authorities);
+	if (v->sources == NULL || v->authorities == NULL)
 		return sp_fail(e, SP_E_FULL, NULL, "no memory for sources");
 	v->nsources = h->sources.n;
+	v->nauthorities = h->authorities.n;
 	for (uint32_t i = 0; i < v->nsources; i++) {
 		const struct sp_img_source *s = SP_IMG_AT(v->img, h->sources, source, i);
-		enum sp_status st = source_open(v->img, s, &v->sources[i], e);
+		enum sp_status st;
 
+		v->sources[i].img = s;
+		sp_statement_source(sp_img_str(v->img, s->name), v->sources[i].name);
+		st = takes_jwt(s) ? jwt_open(v->img, s, &v->sources[i], e) : SP_OK;
 		if (st != SP_OK) {
 			sp_err_context(e, "source %.*s", SP_PRI(sp_img_str(v->img, s->name)));
 			return st;
 		}
-		if (s->type == SP_SOURCE_STATIC && v->static_source == UINT32_MAX)
-			v->static_source = i;
 	}
 	return SP_OK;
 }
@@ -105,7 +87,6 @@ sp_verifier_new(const struct sp_image *img, uint32_t cache_entries, struct sp_ha
 		return sp_fail(e, SP_E_FULL, NULL, "no memory for a verifier");
 	v->img = img;
 	v->seed = seed;
-	v->static_source = UINT32_MAX;
 	v->latest_s = INT64_MIN;
 	sp_arena_init(&v->scratch, SCRATCH_MAX);
 	st = sp_crypto_init(e);
@@ -135,11 +116,15 @@ sp_verifier_free(struct sp_verifier **vp)
 	for (uint32_t i = 0; i < v->nsources; i++) {
 		sp_keyset_free(&v->sources[i].keys);
 		free(v->sources[i].audiences);
+		sp_statics_free(&v->sources[i].statics);
 	}
+	for (uint32_t i = 0; i < v->nauthorities; i++)
+		sp_keyset_free(&v->authorities[i].keys);
 	free(v->sources);
+	free(v->authorities);
 	free(v->anonymous);
+	sp_pkey_free(&v->statement_key);
 	sp_cache_free(&v->cache);
-	sp_statics_free(&v->statics);
 	sp_arena_free(&v->scratch);
 	free(v);
 	*vp = NULL;
@@ -160,157 +145,211 @@ steady(struct sp_verifier *v, int64_t now_s)
 	return v->latest_s;
 }
 
+/* ---------------------------------------------------------------- the chain */
+
+/* keeper may yet accept; who could not answer might have; a good token that lacks a scope says more than a bad one. */
+static int
+rank(enum sp_status st)
+{
+	return st == SP_E_TICKET ? 3 : st == SP_E_SCOPE ? 1 : st == SP_E_BAD_TOKEN ? 0 : 2;
+}
+
+enum sp_status
+sp_verifier_worse(const struct sp_verifier *v, uint32_t source, enum sp_status so_far, enum sp_status st,
+    const struct sp_err *why, struct sp_err *e)
+{
+	if (so_far != SP_OK && rank(st) <= rank(so_far))
+		return so_far;
+	if (e != NULL) {
+		*e = *why;
+		sp_err_context(e, "source %.*s", SP_PRI(sp_img_str(v->img, v->sources[source].img->name)));
+	}
+	return st;
+}
+
+struct sp_claims_want
+sp_verifier_want(const struct sp_verifier *v, uint32_t source, int64_t now_s)
+{
+	const struct sp_vsource *s = &v->sources[source];
+
+	return (struct sp_claims_want){
+		.issuer = sp_img_str(v->img, s->img->issuer), .audiences = s->audiences,
+		.naudiences = s->img->audiences.n, .now_s = now_s, .leeway_s = SP_LEEWAY_S,
+	};
+}
+
+enum sp_status
+sp_verifier_finish(struct sp_verifier *v, struct sp_asking *q, struct sp_who *w, struct sp_err *e)
+{
+	memcpy(w->fingerprint, q->hash, sizeof w->fingerprint);
+	q->who = sp_who_principal(w, &v->seed);
+	return q->who != NULL ? SP_OK : sp_fail(e, SP_E_UNAVAILABLE, NULL, "no memory for a principal");
+}
+
 /* One source's judgement of a JWT whose unverified issuer is the source's. */
 static enum sp_status
-ask(struct sp_verifier *v, uint32_t i, sp_slice token, int64_t now_s, const uint8_t hash[32],
-    struct sp_principal **who, struct sp_err *e)
+ask(struct sp_verifier *v, uint32_t i, struct sp_asking *q, struct sp_err *e)
 {
-	const struct source *s = &v->sources[i];
-	struct sp_claims_want want = {
-		.issuer = sp_img_str(v->img, s->img->issuer), .audiences = s->audiences,
-		.naudiences = s->img->audiences.n, .now_s = now_s, .leeway_s = LEEWAY_S,
-	};
+	struct sp_claims_want want = sp_verifier_want(v, i, q->now_s);
+	const struct sp_keyset *keys;
 	struct sp_verified open;
-	struct sp_who w;
-	sp_jval *claims;
 	int64_t exp_s = 0;
 	enum sp_status st;
+	sp_jval *claims;
+	struct sp_who w;
 
+	if (v->sources[i].img->keys_ref.n != 0)
+		return sp_verifier_ask_mac(v, i, q, e);
+	keys = sp_verifier_keyset(v, i, q->token, &st, e);
+	if (keys == NULL)
+		return st;
+	st = sp_jws_open(&v->scratch, q->token, keys, &open, e);
+	if (st != SP_OK) {
+		sp_verifier_note_unknown(v, i, q->token);
+		return st;
+	}
 	sp_who_init(&w, v->img, i);
-	st = sp_jws_open(&v->scratch, token, s->keys, &open, e);
-	if (st == SP_OK)
-		st = sp_claims_check(&v->scratch, &open, &want, &claims, &exp_s, e);
+	st = sp_claims_check(&v->scratch, &open, &want, &claims, &exp_s, e);
 	if (st == SP_OK)
 		st = sp_who_claims(&w, claims, e);
 	if (st == SP_OK)
 		st = sp_who_settle(&w, e);
 	if (st != SP_OK)
 		return st;
-	memcpy(w.fingerprint, hash, sizeof w.fingerprint);
-	w.expires_s = exp_s + LEEWAY_S;
-	*who = sp_who_principal(&w, &v->seed);
-	return *who != NULL ? SP_OK : sp_fail(e, SP_E_UNAVAILABLE, NULL, "no memory for a principal");
+	w.expires_s = exp_s + SP_LEEWAY_S;
+	/* Within the leeway a token is accepted but verified each time: an entry never outlives `exp`. */
+	q->dies_s = exp_s;
+	return sp_verifier_finish(v, q, &w, e);
 }
 
 static enum sp_status
-verify_jwt(struct sp_verifier *v, sp_slice token, int64_t now_s, const uint8_t hash[32], struct sp_principal **who,
-    struct sp_err *e)
+ask_jwt(struct sp_verifier *v, struct sp_asking *q, struct sp_err *e)
 {
-	sp_slice iss = sp_jws_peek_iss(&v->scratch, token);
-	enum sp_status st, worst = SP_E_BAD_TOKEN;
+	sp_slice iss = sp_jws_peek_iss(&v->scratch, q->token);
+	enum sp_status st = SP_OK;
 	struct sp_err why;
-	bool served = false;
 
 	if (iss.p == NULL)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "neither a static token nor a JWT with an issuer");
 	for (uint32_t i = 0; i < v->nsources; i++) {
 		const struct sp_img_source *s = v->sources[i].img;
+		enum sp_status one;
 
-		if (s->type != SP_SOURCE_JWT || !sp_eq(sp_img_str(v->img, s->issuer), iss))
+		if (!takes_jwt(s) || !sp_eq(sp_img_str(v->img, s->issuer), iss))
 			continue;
-		st = ask(v, i, token, now_s, hash, who, &why);
-		if (st == SP_OK)
+		one = ask(v, i, q, &why);
+		if (one == SP_OK)
 			return SP_OK;
-		/* The reason of the first source is the one an operator looks for, but a good token that lacks a scope
-		 * says more than a bad one. */
-		if ((!served || (st == SP_E_SCOPE && worst != SP_E_SCOPE)) && e != NULL) {
-			sp_err_context(&why, "source %.*s", SP_PRI(sp_img_str(v->img, s->name)));
-			*e = why;
-		}
-		served = true;
-		if (st == SP_E_SCOPE)
-			worst = st;
-		else if (st != SP_E_BAD_TOKEN)
-			return st;
+		st = sp_verifier_worse(v, i, st, one, &why, e);
 	}
-	if (!served)
+	if (st == SP_OK)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "no source has the issuer %.*s", SP_PRI(iss));
-	return worst;
+	return st;
+}
+
+/* The epoch of what a source's callers were verified with. */
+static uint64_t
+inner_epoch(const struct sp_verifier *v, uint32_t source)
+{
+	const struct sp_img_source *s = v->sources[source].img;
+
+	if (s->authority != 0)
+		return v->authorities[s->authority - 1].epoch;
+	return s->keys_ref.n != 0 || s->type == SP_SOURCE_PEER ? v->statement_epoch : 0;
+}
+
+static struct sp_principal *
+remembered(struct sp_verifier *v, const struct sp_asking *q, uint64_t epoch)
+{
+	uint64_t inner = 0;
+	struct sp_principal *p = sp_cache_find(v->cache, q->hash, q->now_s, epoch, &inner);
+
+	if (p == NULL || inner == inner_epoch(v, p->source))
+		return p;
+	sp_cache_del(v->cache, q->hash);
+	return NULL;
+}
+
+/* A connection has no token: what is remembered is its ticket, under a hash that no token's text can have. */
+static void
+hash_ticket(sp_slice ticket, uint8_t out[32])
+{
+	char buf[21 + 32] = "sallyport peer ticket";
+
+	sp_sha256(ticket, (uint8_t *)buf + 21);
+	sp_sha256(sp_mem(buf, sizeof buf), out);
 }
 
 static enum sp_status
-verify_static(struct sp_verifier *v, const uint8_t hash[32], int64_t now_s, struct sp_principal **who, struct sp_err *e)
+answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_principal **who, struct sp_err *e)
 {
-	const struct sp_static *s = sp_statics_find(&v->statics, hash);
+	struct sp_principal *p = remembered(v, q, epoch);
+	enum sp_status st;
 
-	if (v->static_source == UINT32_MAX)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "a static token, but there is no source of type static");
-	if (s == NULL && !v->synced)
-		return sp_fail(e, SP_E_UNAVAILABLE, NULL, "static tokens are not loaded yet");
-	if (s == NULL)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "unknown or revoked static token");
-	if (s->who == NULL)
-		return sp_fail(e, s->status, s->status == SP_E_SCOPE ? s->pub : NULL, "static token: %s", s->why);
-	if (s->who->expires_s <= now_s)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "static token %.*s expired %lld s ago", SP_PRI(s->who->user),
-		    (long long)(now_s - s->who->expires_s));
-	*who = sp_principal_hold(s->who);
+	v->wants = 0;
+	if (p != NULL) {
+		*who = sp_principal_hold(p);
+		return SP_OK;
+	}
+	if (q->token.n == 0)
+		st = sp_verifier_ask_peer(v, q, e);
+	else if (sp_starts(q->token, SP_LIT("spt_")))
+		st = sp_verifier_ask_static(v, 0, SP_LIT(""), q, e);
+	else
+		st = ask_jwt(v, q, e);
+	sp_arena_reset(&v->scratch);
+	if (st != SP_OK)
+		return st;
+	if (q->dies_s > q->now_s) {
+		struct sp_cache_life life = { q->dies_s, epoch, inner_epoch(v, q->who->source) };
+
+		sp_cache_put(v->cache, q->hash, q->who, &life);
+	}
+	*who = q->who;
 	return SP_OK;
+}
+
+enum sp_status
+sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t now_s, uint64_t epoch,
+    struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e)
+{
+	struct sp_asking q = { .token = token, .ticket = ticket, .need = need, .now_s = steady(v, now_s), .dies_s = INT64_MIN };
+
+	if (need != NULL)
+		*need = (struct sp_ticket_need){ 0 };
+	if (token.n > SP_TOKEN_MAX)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is over %d bytes", SP_TOKEN_MAX);
+	if (token.n != 0)
+		sp_sha256(token, q.hash);
+	else
+		hash_ticket(ticket, q.hash);
+	return answer(v, &q, epoch, who, e);
 }
 
 enum sp_status
 sp_verify(struct sp_verifier *v, sp_slice token, int64_t now_s, uint64_t epoch, struct sp_principal **who,
     struct sp_err *e)
 {
-	struct sp_principal *p;
-	uint8_t hash[32];
-	enum sp_status st;
-
-	if (token.n == 0 || token.n > SP_TOKEN_MAX)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is empty or over %d bytes", SP_TOKEN_MAX);
-	now_s = steady(v, now_s);
-	sp_sha256(token, hash);
-	p = sp_cache_find(v->cache, hash, now_s, epoch);
-	if (p != NULL) {
-		*who = sp_principal_hold(p);
-		return SP_OK;
-	}
-	if (sp_starts(token, SP_LIT("spt_")))
-		return verify_static(v, hash, now_s, who, e);
-	p = NULL;
-	st = verify_jwt(v, token, now_s, hash, &p, e);
-	sp_arena_reset(&v->scratch);
-	if (st != SP_OK)
-		return st;
-	/* Within the leeway a token is accepted but verified each time: an entry never outlives `exp`. */
-	if (p->expires_s - LEEWAY_S > now_s)
-		sp_cache_put(v->cache, hash, p, p->expires_s - LEEWAY_S, epoch);
-	*who = p;
-	return SP_OK;
+	if (token.n == 0)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is empty");
+	return sp_verify_ticket(v, token, SP_LIT(""), now_s, epoch, who, NULL, e);
 }
 
 enum sp_status
-sp_verifier_put(struct sp_verifier *v, const struct sp_static_token *t)
+sp_verify_from(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s, uint64_t epoch,
+    struct sp_principal **who, struct sp_err *e)
 {
-	struct sp_principal *p = NULL;
-	struct sp_err why = { 0 };
-	struct sp_who w;
+	struct sp_asking q = { .token = token, .now_s = steady(v, now_s) };
+	enum sp_status st;
 
-	if (v->static_source == UINT32_MAX)
-		return SP_OK;
-	sp_who_init(&w, v->img, v->static_source);
-	w.user = t->name;
-	w.client_id = sp_sub(t->client_id, 0, SP_USER_MAX);
-	w.expires_s = t->expires_s;
-	memcpy(w.fingerprint, t->hash, sizeof w.fingerprint);
-	sp_who_scopes(&w, t->scopes);
-	sp_who_tags(&w, t->tags);
-	if (sp_who_settle(&w, &why) == SP_OK) {
-		p = sp_who_principal(&w, &v->seed);
-		if (p == NULL)
-			return SP_E_FULL;
-	}
-	return sp_statics_put(&v->statics, t->hash, p, &why);
-}
-
-void
-sp_verifier_del(struct sp_verifier *v, const uint8_t hash[32])
-{
-	sp_statics_del(&v->statics, hash);
-}
-
-void
-sp_verifier_synced(struct sp_verifier *v)
-{
-	v->synced = true;
+	v->wants = 0;
+	if (source >= v->nsources || v->sources[source].img->header.n == 0)
+		return sp_fail(e, SP_E_BUG, NULL, "a source without a header of its own");
+	if (token.n == 0 || token.n > SP_TOKEN_MAX)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is empty or over %d bytes", SP_TOKEN_MAX);
+	sp_sha256(token, q.hash);
+	st = sp_verifier_ask_static(v, source, sp_img_str(v->img, v->sources[source].img->header), &q, e);
+	if (st == SP_OK)
+		*who = q.who;
+	return st;
 }

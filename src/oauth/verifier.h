@@ -15,7 +15,8 @@ enum { SP_TOKEN_MAX = 16384 };
 
 struct sp_verifier;
 
-/* `img` must outlive the verifier.  SP_E_CONFIG: a key set that cannot be used (names the source). */
+/* `img` must outlive the verifier.  SP_E_CONFIG: a source that cannot be used, by its name: no or bad keys, or more than one
+ * place where they come from. */
 SP_MUST enum sp_status sp_verifier_new(const struct sp_image *img, uint32_t cache_entries, struct sp_hash_key seed,
     struct sp_verifier **out, struct sp_err *e);
 void sp_verifier_free(struct sp_verifier **v);
@@ -35,8 +36,12 @@ SP_MUST enum sp_status sp_principal_make(const struct sp_image *img, uint32_t so
 
 /*
  * The same for a caller whose credential needed keeper's word (HS* tokens; peer, then `token` is empty).  `ticket`: what
- * keeper signed, or empty.  SP_E_TICKET: a ticket is needed (or a fresh one); *need says what to ask keeper for.  A verified
- * ticket is remembered with the token until the ticket ends.
+ * keeper signed, or empty.  SP_E_TICKET: a ticket is needed (or a fresh one); *need (NULL: not wanted) says what to ask keeper
+ * for.  A verified ticket is remembered with the token until the ticket ends.  SP_E_NO_TOKEN: no token, and no source of
+ * type peer.
+ * One ticket serves all sources of its kind: of several HS* sources with one issuer, keeper tries those from `need.source` on
+ * and names the one whose secret made the MAC; of several peer sources it always names the first, and each then judges the
+ * uid, in order.
  */
 struct sp_ticket_need {
 	uint32_t source;
@@ -63,9 +68,12 @@ SP_MUST enum sp_status sp_verifier_keys(struct sp_verifier *v, uint32_t authorit
 SP_MUST bool sp_verifier_wants_keys(const struct sp_verifier *v, uint32_t *authority);
 
 /* Which header carries the token: the source that takes it from a header of its own (static with `header`), in order of
- * the file; `name` lower case.  False: there is no i-th. */
+ * the file; `name` lower case.  False: there is no i-th.
+ * Static tokens belong to no source: every one is good at every static source, which judges its `users` and demands, and
+ * the caller's source is the one that took it.  A source with a header takes tokens from that header only, one without from
+ * Authorization only. */
 SP_MUST bool sp_verifier_header(const struct sp_verifier *v, uint32_t i, uint32_t *source, sp_slice *name);
-/* A token that came in the header of that source and is shown to no other. */
+/* A token that came in the header of that source: only static sources with the same header see it, from `source` on. */
 SP_MUST enum sp_status sp_verify_from(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s,
     uint64_t epoch, struct sp_principal **who, struct sp_err *e);
 
@@ -78,7 +86,10 @@ struct sp_static_token {
 };
 SP_MUST enum sp_status sp_verifier_put(struct sp_verifier *v, const struct sp_static_token *t);
 void sp_verifier_del(struct sp_verifier *v, const uint8_t hash[32]);
-/* Until keeper has sent all static tokens, "spt_…" answers SP_E_UNAVAILABLE instead of SP_E_BAD_TOKEN. */
+/* A (new) keeper begins to announce all tokens that are valid. */
+void sp_verifier_announced(struct sp_verifier *v);
+/* It has announced all: the others are forgotten.  Until this was called once, static tokens answer SP_E_UNAVAILABLE instead
+ * of SP_E_BAD_TOKEN. */
 void sp_verifier_synced(struct sp_verifier *v);
 
 /* The token in an Authorization field value (RFC 6750 section 2.1); points into `field`.

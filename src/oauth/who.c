@@ -172,6 +172,8 @@ sp_who_claims(struct sp_who *w, sp_jval *claims, struct sp_err *e)
 		return st;
 	if (!sp_jis_str(client))
 		client = SP_JGET(claims, "azp");
+	if (!sp_jis_str(client))
+		client = SP_JGET(claims, "sub");
 	if (sp_jis_str(client))
 		w->client_id = sp_sub(sp_jtext(client), 0, SP_USER_MAX);
 	claimed_scopes(w, sp_claim_at(claims, sp_img_str(w->img, w->src->claim_scopes)));
@@ -203,7 +205,8 @@ is_admitted(const struct sp_who *w)
 		if (sp_glob(pattern, w->user))
 			return true;
 	}
-	return w->src->users.n == 0;
+	/* Who comes by a Unix socket is somebody of this machine, whoever that is: only those who are named are let in. */
+	return w->src->users.n == 0 && w->src->type != SP_SOURCE_PEER;
 }
 
 /* Index of the first wanted bit that is not there, or UINT32_MAX. */
