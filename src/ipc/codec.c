@@ -260,6 +260,7 @@ sp_enc_call(struct sp_out *o, const struct sp_m_call *m)
 	sp_out_be(o, m->era, 1);
 	sp_out_be(o, m->log_level, 1);
 	sp_out_be(o, m->progress, 1);
+	sp_out_be(o, m->header, 4);
 	sp_out_lv(o, m->session, 1);
 	sp_out_lv(o, m->name, 2);
 	sp_out_lv(o, m->rpc_id, 2);
@@ -293,6 +294,7 @@ sp_dec_call(sp_slice body, struct sp_m_call *m)
 	v.era = (uint32_t)sp_rd_be(&r, 1);
 	v.log_level = (uint32_t)sp_rd_be(&r, 1);
 	v.progress = (uint32_t)sp_rd_be(&r, 1);
+	v.header = rd32(&r);
 	v.session = rd_session(&r);
 	v.name = sp_rd_lv(&r, 2, SP_NAME_MAX);
 	v.rpc_id = sp_rd_lv(&r, 2, SP_IPC_ID_MAX);
@@ -380,6 +382,7 @@ void
 sp_enc_listen(struct sp_out *o, const struct sp_m_listen *m)
 {
 	sp_out_be(o, m->id, 4);
+	sp_out_be(o, m->header, 4);
 	sp_out_lv(o, m->session, 1);
 	sp_out_lv(o, m->ticket, 2);
 	sp_out_lv(o, m->token, 2);
@@ -393,6 +396,7 @@ sp_dec_listen(sp_slice body, struct sp_m_listen *m)
 	struct sp_m_listen v = { 0 };
 
 	v.id = rd32(&r);
+	v.header = rd32(&r);
 	v.session = rd_session(&r);
 	v.ticket = sp_rd_lv(&r, 2, SP_TICKET_MAX);
 	v.token = sp_rd_lv(&r, 2, UINT16_MAX);

@@ -52,11 +52,12 @@ struct sp_m_text { sp_slice text; };						/* SECRET_FD, SECRET_ENV: the referenc
  * method: enum sp_mcp_method; era: enum sp_era of the client; log_level: 0 none, else 1 + RFC 5424 severity order of
  * mcp (1 debug … 8 emergency); progress: the client wants notifications of progress.
  * session: empty, or the 32 bytes that name the client's session; rpc_id: JSON text, only with a session.
- * ticket: empty, or what keeper signed (oauth/statement.h).  args: the first part; "" when none were given.
+ * ticket: empty, or what keeper signed (oauth/statement.h).  header: 0, or 1 + index of the source in whose own header
+ * (not Authorization) the token came: sp_verify_from().  args: the first part; "" when none were given.
  */
 struct sp_m_call {
 	uint32_t id, tool, deadline_ms, args_total;
-	uint32_t method, era, log_level, progress;
+	uint32_t method, era, log_level, progress, header;
 	sp_slice session, name, rpc_id, ticket, token, args;
 };
 enum sp_result_kind {
@@ -69,7 +70,7 @@ struct sp_m_result { uint32_t id, kind, total; sp_slice part; };		/* total: byte
 enum sp_note { SP_NOTE_PROGRESS = 1, SP_NOTE_MESSAGE, SP_NOTE_UPDATED, SP_NOTE_COUNT };
 struct sp_m_note { uint32_t id, note; sp_slice params; };			/* note: enum sp_note; params: JSON object in one line, without progressToken and subscriptionId */
 struct sp_m_annul { uint8_t session[32]; sp_slice rpc_id; };
-struct sp_m_listen { uint32_t id; sp_slice session, ticket, token, uris; };	/* uris: JSON array of texts, or empty: those its session subscribed to */
+struct sp_m_listen { uint32_t id, header; sp_slice session, ticket, token, uris; };	/* uris: JSON array of texts, or empty: those its session subscribed to */
 struct sp_m_item { uint32_t serial, kind; sp_slice json; };			/* kind: enum sp_component_kind */
 /* serial: of its items; known: 0 when there is no catalogue (yet, or no more); caps: bits of enum sp_mcp_cap. */
 struct sp_m_catalog { uint32_t serial, known, items, caps; sp_slice instructions; };

@@ -18,12 +18,12 @@ static const struct sp_m_peer peer = { SP_EGRESS, 1, 2, UINT32_MAX };
 static const struct sp_m_drain drain = { 10000 };
 static const struct sp_m_gen gen = { 3 };
 static const struct sp_m_text text = { SP_LIT_INIT("file:/etc/key") };
-static const struct sp_m_call call = { 5, 6, 60000, 9, 5, 2, 8, 1, SP_LIT_INIT("0123456789abcdef0123456789abcdef"),
+static const struct sp_m_call call = { 5, 6, 60000, 9, 5, 2, 8, 1, 3, SP_LIT_INIT("0123456789abcdef0123456789abcdef"),
 	SP_LIT_INIT("echo"), SP_LIT_INIT("\"7\""), SP_LIT_INIT("ticket"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("{\"a\":1}") };
 static const struct sp_m_result result = { 5, SP_RESULT_WHOLE, 100, SP_LIT_INIT("{\"content\":[]}") };
 static const struct sp_m_note note = { 5, SP_NOTE_MESSAGE, SP_LIT_INIT("{}") };
 static const struct sp_m_annul annul = { { 9, 8 }, SP_LIT_INIT("17") };
-static const struct sp_m_listen listen = { 6, SP_LIT_INIT(""), SP_LIT_INIT("t"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("[\"x:y\"]") };
+static const struct sp_m_listen listen = { 6, 2, SP_LIT_INIT(""), SP_LIT_INIT("t"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("[\"x:y\"]") };
 static const struct sp_m_item item = { 2, 1, SP_LIT_INIT("{\"name\":\"echo\"}") };
 static const struct sp_m_catalog catalog = { 2, 1, 1, 7, SP_LIT_INIT("Ask first.") };
 static const struct sp_m_keys keys = { 1, 2, SP_OK, SP_LIT_INIT("{\"keys\":[]}") };
@@ -148,13 +148,13 @@ test_hostile(void **state)
 		{ "credit of everything", round_credit, SP_LIT_INIT("\0\0\0\1\xff\xff\xff\xff") },
 		{ "empty data", round_data, SP_LIT_INIT("\0\0\0\1") },
 		{ "call with more arguments than announced", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0xy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0xy") },
 		{ "call whose token runs past the end", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\xff\xffxy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xffxy") },
 		{ "call of half a session", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\2ab\0\0\0\0\0\0\0\0") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0") },
 		{ "call of no era", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\3\0\0\0\0\0\0\0\0\0\0\0") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") },
 		{ "result with more than its total", round_result, SP_LIT_INIT("\0\0\0\1\0\0\0\0\1xy") },
 		{ "error that is none", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\0\0\0\0\0\0") },
 		{ "error of no status", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\1\0\0\0\0\0") },
