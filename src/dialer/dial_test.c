@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dialer/dial.h"
+#include "dialer/dialhost.h"
 
 static uv_loop_t loop;
 
@@ -338,6 +339,98 @@ test_resolver(void **state)
 	sp_target_free(&t);
 }
 
+/* --- hosts that a document names */
+
+static const struct sp_dialhost_own owns[] = {
+	{ SP_LIT_INIT("idp.example.com"), SP_HOST_NAME, 443, true, true },
+	{ SP_LIT_INIT("127.0.0.1"), SP_HOST_IPV4, 8080, false, true },
+	{ SP_LIT_INIT("sso.internal"), SP_HOST_NAME, 8443, true, true },
+	{ SP_LIT_INIT("sso.internal"), SP_HOST_NAME, 8080, false, true },
+};
+enum { PUBLIC_AS, LOCAL_AS, INTERNAL_AS, CLEAR_AS };
+
+static const struct {
+	const char *name;
+	int	 own;
+	sp_slice host;
+	uint32_t port;
+	bool	 https;
+	int	 want;			/* -1: refused; else private_ok */
+} named[] = {
+	{ "another public name", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 443, true, 0 },
+	{ "N15 its own host and port", INTERNAL_AS, SP_LIT_INIT("sso.internal"), 8443, true, 1 },
+	{ "N15 its own host in other case", INTERNAL_AS, SP_LIT_INIT("SSO.Internal"), 8443, true, 1 },
+	{ "N15 its own host at the https port is not what was written", INTERNAL_AS, SP_LIT_INIT("sso.internal"), 443, true, 0 },
+	{ "N12 its own host at a port of somebody else", INTERNAL_AS, SP_LIT_INIT("sso.internal"), 6379, true, -1 },
+	{ "N15 another host of the same network", INTERNAL_AS, SP_LIT_INIT("db.internal"), 443, true, 0 },
+	{ "a loopback authority in clear", LOCAL_AS, SP_LIT_INIT("127.0.0.1"), 8080, false, 1 },
+	{ "N12 another port of this machine, in clear", LOCAL_AS, SP_LIT_INIT("127.0.0.1"), 6379, false, -1 },
+	{ "N11 clear text elsewhere", LOCAL_AS, SP_LIT_INIT("keys.example.net"), 80, false, -1 },
+	{ "N11 clear text from an https authority", PUBLIC_AS, SP_LIT_INIT("idp.example.com"), 443, false, -1 },
+	{ "N11 clear text at an authority that is not on this machine", CLEAR_AS, SP_LIT_INIT("sso.internal"), 8080, false, -1 },
+	{ "N12 port 22", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 22, true, -1 },
+	{ "N12 port 25", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 25, true, -1 },
+	{ "N12 port 2375", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 2375, true, -1 },
+	{ "N12 port 6379", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 6379, true, -1 },
+	{ "N12 port 0", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 0, true, -1 },
+	{ "N12 port 65536", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 65536, true, -1 },
+	{ "N12 port 443 and 65536 more", PUBLIC_AS, SP_LIT_INIT("keys.example.net"), 443 + 65536, true, -1 },
+	{ "N12 the authority's port at another host", INTERNAL_AS, SP_LIT_INIT("keys.example.net"), 8443, true, -1 },
+	{ "N01 an address", PUBLIC_AS, SP_LIT_INIT("10.0.0.1"), 443, true, -1 },
+	{ "N01 metadata", PUBLIC_AS, SP_LIT_INIT("169.254.169.254"), 443, true, -1 },
+	{ "N02 an IPv6 address", PUBLIC_AS, SP_LIT_INIT("::1"), 443, true, -1 },
+	{ "N03 v4-mapped", PUBLIC_AS, SP_LIT_INIT("::ffff:127.0.0.1"), 443, true, -1 },
+	{ "N04 decimal", PUBLIC_AS, SP_LIT_INIT("2130706433"), 443, true, -1 },
+	{ "N04 hexadecimal", PUBLIC_AS, SP_LIT_INIT("0x7f000001"), 443, true, -1 },
+	{ "N04 octal", PUBLIC_AS, SP_LIT_INIT("017700000001"), 443, true, -1 },
+	{ "N04 short", PUBLIC_AS, SP_LIT_INIT("127.1"), 443, true, -1 },
+	{ "N04 final dot", PUBLIC_AS, SP_LIT_INIT("127.0.0.1."), 443, true, -1 },
+	{ "N04 0", PUBLIC_AS, SP_LIT_INIT("0"), 443, true, -1 },
+	{ "N04 percent-encoded", PUBLIC_AS, SP_LIT_INIT("%31%32%37.0.0.1"), 443, true, -1 },
+	{ "N04 circled digits", PUBLIC_AS, SP_LIT_INIT("\xe2\x91\xa0.0.0.1"), 443, true, -1 },
+	{ "N05 localhost: its addresses are refused", PUBLIC_AS, SP_LIT_INIT("localhost"), 443, true, 0 },
+	{ "N05 metadata by name: its addresses are refused", PUBLIC_AS, SP_LIT_INIT("metadata.google.internal"), 443, true, 0 },
+	{ "N06 userinfo", PUBLIC_AS, SP_LIT_INIT("ok.com@127.0.0.1"), 443, true, -1 },
+	{ "N06 NUL", PUBLIC_AS, SP_LIT_INIT("ok.com\0.evil"), 443, true, -1 },
+	{ "N06 line feed", PUBLIC_AS, SP_LIT_INIT("ok.com\nx"), 443, true, -1 },
+	{ "N06 a port in the host", PUBLIC_AS, SP_LIT_INIT("ok.com:22"), 443, true, -1 },
+	{ "N11 a path", PUBLIC_AS, SP_LIT_INIT("/run/x.sock"), 443, true, -1 },
+	{ "N16 zone", PUBLIC_AS, SP_LIT_INIT("fe80::1%eth0"), 443, true, -1 },
+	{ "N16 brackets", PUBLIC_AS, SP_LIT_INIT("[::1]"), 443, true, -1 },
+	{ "N16 future", PUBLIC_AS, SP_LIT_INIT("[v1.x]"), 443, true, -1 },
+	{ "nothing", PUBLIC_AS, SP_LIT_INIT(""), 443, true, -1 },
+};
+
+static void
+test_named_hosts(void **state)
+{
+	for (size_t i = 0; i < SP_COUNT(named); i++) {
+		struct sp_dialhost to = { 0 };
+		const char *why = sp_dialhost_judge(&owns[named[i].own], named[i].host, named[i].port, named[i].https, &to);
+
+		if ((why != NULL) != (named[i].want < 0) || (why == NULL && to.private_ok != (named[i].want == 1)))
+			fail_msg("%s: %s", named[i].name, why == NULL ? "allowed" : why);
+		if (why == NULL)
+			assert_int_equal(to.port, named[i].port);
+	}
+}
+
+/* N05, N07: a name that was let through is judged again by what it resolves to. */
+static void
+test_named_host_resolves(void **state)
+{
+	struct sp_dialhost to = { 0 };
+	struct sp_target *t = NULL;
+	struct got g;
+
+	assert_null(sp_dialhost_judge(&owns[LOCAL_AS], SP_LIT("localhost"), 443, true, &to));
+	assert_int_equal(sp_target_new(&loop, SP_LIT("localhost"), to.kind, to.port, to.private_ok, &t), SP_OK);
+	g = dial(t);
+	assert_int_equal(g.r.status, SP_E_UPSTREAM);
+	assert_string_equal(g.r.why, "loopback");
+	sp_target_free(&t);
+}
+
 static int
 setup(void **state)
 {
@@ -357,7 +450,7 @@ main(void)
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_resolved), cmocka_unit_test(test_refused_connection),
 		cmocka_unit_test(test_head_start), cmocka_unit_test(test_deadline), cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_resolver),
+		cmocka_unit_test(test_resolver), cmocka_unit_test(test_named_hosts), cmocka_unit_test(test_named_host_resolves),
 	};
 	return cmocka_run_group_tests(all, setup, teardown);
 }

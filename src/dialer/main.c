@@ -1,10 +1,12 @@
 /*
- * sallyport-dialer: started by sallyport, never by hand.  Egress i asks to be connected to upstream i, nothing else;
- * the answer is a connected socket or a reason.  For the management API the socket is one end of a pair whose other
- * end goes to sallyport-manage.
+ * sallyport-dialer: started by sallyport, never by hand.  Egress i asks to be connected to one of the origins of
+ * upstream i, nothing else; the answer is a connected socket or a reason.  The egresses after those of the servers are
+ * those of the authorities: they may also name a public host, which their metadata named.  For the management API the
+ * socket is one end of a pair whose other end goes to sallyport-manage.
  */
 #include "base/log.h"
 #include "dialer/dial.h"
+#include "dialer/dialhost.h"
 #include "os/role.h"
 
 #include <ctype.h>
@@ -14,39 +16,47 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DIALS_EACH = 128 };	/* under way for one egress; more than it may have connections */
+enum {
+	DIALS_EACH = 128,		/* under way for one egress; more than it may have connections */
+	GUESTS_EACH = 4,		/* hosts that it named, at a time */
+};
 
 struct dialer;
+
+/* A host that was named, for as long as the connection is being made: nothing of it is remembered. */
+struct guest {
+	char	 host[256];
+	struct sp_target *target;
+};
 
 struct asked {
 	struct egress *from;
 	struct sp_dial *dial;
+	struct guest *guest;		/* NULL: one of its own targets */
 	uint32_t id;
 	bool	 used;
 };
 
-struct egress {			/* one per server; gone while its channel is */
+struct egress {			/* one per server and authority; its channel comes and goes */
 	struct dialer *dialer;
 	struct sp_chan *ch;
-	struct sp_target *target;
-	const struct sp_img_server *server;
+	sp_slice name;			/* for the log */
+	bool	 management;
+	const struct sp_img_authority *authority;	/* NULL: it is a server's */
+	struct sp_target **targets;	/* its origins, its own first */
+	uint32_t ntargets;
 	struct asked asked[DIALS_EACH];
+	struct guest guests[GUESTS_EACH];
 };
 
 struct dialer {
 	struct sp_boot *boot;
 	uint32_t n;
-	struct egress *egress;		/* n of them */
+	struct egress *egress;		/* n of them: servers, then authorities */
 	struct sp_chan *manage;
 	uv_timer_t drain;
 	bool	 draining;
 };
-
-static sp_slice
-server_name(const struct egress *e)
-{
-	return sp_img_str(&e->dialer->boot->img, e->server->name);
-}
 
 /* --- answers */
 
@@ -60,7 +70,7 @@ say_error(struct egress *e, uint32_t id, enum sp_status st, const char *why)
 	sp_out_init(&o, buf, sizeof buf);
 	sp_enc_dial_error(&o, &m);
 	if (o.full || sp_chan_send(e->ch, SP_M_DIAL_ERROR, sp_out_view(&o), NULL, 0) != SP_OK)
-		sp_log(SP_WARN, "dial.unanswered", SP_S("server", server_name(e)));
+		sp_log(SP_WARN, "dial.unanswered", SP_S("server", e->name));
 }
 
 /* Closes our end in any case. */
@@ -74,8 +84,19 @@ say_connected(struct egress *e, uint32_t id, int fd, const char *address)
 	sp_out_init(&o, buf, sizeof buf);
 	sp_enc_dialed(&o, &m);
 	if (o.full || sp_chan_send(e->ch, SP_M_DIALED, sp_out_view(&o), &fd, 1) != SP_OK)
-		sp_log(SP_WARN, "dial.unanswered", SP_S("server", server_name(e)));
+		sp_log(SP_WARN, "dial.unanswered", SP_S("server", e->name));
 	close(fd);
+}
+
+/* The place is free again; its dial is over. */
+static void
+release(struct asked *a)
+{
+	sp_dial_cancel(&a->dial);
+	if (a->guest != NULL)
+		sp_target_free(&a->guest->target);
+	a->guest = NULL;
+	a->used = false;
 }
 
 static void
@@ -83,15 +104,16 @@ on_done(void *ctx, const struct sp_dial_result *r)
 {
 	struct asked *a = ctx;
 	struct egress *e = a->from;
+	sp_slice host = a->guest == NULL ? e->name : sp_str(a->guest->host);
 
-	a->used = false;
 	a->dial = NULL;
+	release(a);
 	if (r->status == SP_OK) {
-		sp_log(SP_DEBUG, "dial.connected", SP_S("server", server_name(e)), SP_C("address", r->address));
+		sp_log(SP_DEBUG, "dial.connected", SP_S("server", e->name), SP_C("address", r->address));
 		say_connected(e, a->id, r->fd, r->address);
 		return;
 	}
-	sp_log(SP_WARN, "dial.failed", SP_S("server", server_name(e)), SP_C("why", r->why),
+	sp_log(SP_WARN, "dial.failed", SP_S("server", e->name), SP_S("host", host), SP_C("why", r->why),
 	    SP_C("address", r->address));
 	say_error(e, a->id, r->status, r->why);
 }
@@ -133,44 +155,89 @@ free_place(struct egress *e)
 }
 
 static void
-dial(struct egress *e, uint32_t id)
+dial(struct egress *e, uint32_t id, struct sp_target *t, struct guest *guest)
 {
 	struct asked *a = free_place(e);
 
-	if (e->server->kind == SP_SERVER_MANAGEMENT) {
-		dial_manage(e, id);
-		return;
-	}
 	if (a == NULL) {
+		if (guest != NULL)
+			sp_target_free(&guest->target);
 		say_error(e, id, SP_E_UNAVAILABLE, "too many connections are being made");
 		return;
 	}
-	*a = (struct asked){ .from = e, .id = id, .used = true };
-	if (sp_dial_start(e->target, on_done, a, &a->dial) != SP_OK) {
-		a->used = false;
+	*a = (struct asked){ .from = e, .id = id, .used = true, .guest = guest };
+	if (sp_dial_start(t, on_done, a, &a->dial) != SP_OK) {
+		release(a);
 		say_error(e, id, SP_E_SYSTEM, "the connection cannot be begun");
 	}
+}
+
+static bool
+dial_own(struct egress *e, const struct sp_m_dial *m)
+{
+	if (m->origin >= e->ntargets && !(e->management && m->origin == 0))
+		return false;
+	if (e->management)
+		dial_manage(e, m->id);
+	else
+		dial(e, m->id, e->targets[m->origin], NULL);
+	return true;
+}
+
+static struct guest *
+free_guest(struct egress *e)
+{
+	for (size_t i = 0; i < GUESTS_EACH; i++)
+		if (e->guests[i].target == NULL)
+			return &e->guests[i];
+	return NULL;
+}
+
+static bool
+dial_host(struct egress *e, const struct sp_m_dial_host *m)
+{
+	const struct sp_img_authority *au = e->authority;
+	struct guest *g = free_guest(e);
+	struct sp_dialhost to = { 0 };
+	struct sp_dialhost_own own;
+	const char *why;
+
+	if (au == NULL)
+		return false;
+	own = (struct sp_dialhost_own){ sp_img_str(&e->dialer->boot->img, au->host), (enum sp_host_kind)au->host_kind,
+	    au->port, au->https != 0, au->private_ok != 0 };
+	why = sp_dialhost_judge(&own, m->host, m->port, m->https != 0, &to);
+	if (why != NULL) {
+		sp_log(SP_WARN, "dial.refused", SP_S("authority", e->name), SP_C("why", why), SP_S("host", m->host));
+		say_error(e, m->id, SP_E_REFUSED, why);
+		return true;
+	}
+	if (g == NULL || !sp_cstr(m->host, g->host, sizeof g->host) ||
+	    sp_target_new(e->dialer->boot->loop, sp_str(g->host), to.kind, to.port, to.private_ok, &g->target) != SP_OK) {
+		say_error(e, m->id, SP_E_UNAVAILABLE, "too many connections are being made");
+		return true;
+	}
+	dial(e, m->id, g->target, g);
+	return true;
 }
 
 static void
 forget(struct egress *e)
 {
-	for (size_t i = 0; i < DIALS_EACH; i++) {
-		sp_dial_cancel(&e->asked[i].dial);
-		e->asked[i].used = false;
-	}
+	for (size_t i = 0; i < DIALS_EACH; i++)
+		release(&e->asked[i]);
 	sp_chan_free(&e->ch);
 }
 
 static bool
 egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
-	struct sp_m_dial m;
+	struct sp_m_dial_host host;
+	struct sp_m_dial own;
 
-	if (type != SP_M_DIAL || !sp_dec_dial(body, &m))
-		return false;
-	dial(ctx, m.id);
-	return true;
+	if (type == SP_M_DIAL)
+		return sp_dec_dial(body, &own) && dial_own(ctx, &own);
+	return type == SP_M_DIAL_HOST && sp_dec_dial_host(body, &host) && dial_host(ctx, &host);
 }
 
 /* Egresses drain by what they have; whoever still needs a connection asks, so this role leaves after them. */
@@ -191,7 +258,7 @@ egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 	struct egress *e = ctx;
 
 	if (why != NULL)
-		sp_log(SP_ERROR, "peer.lost", SP_C("role", "egress"), SP_S("server", server_name(e)), SP_C("why", why));
+		sp_log(SP_ERROR, "peer.lost", SP_C("role", "egress"), SP_S("server", e->name), SP_C("why", why));
 	sp_role_relink(e->dialer->boot, &(struct sp_m_peer){ SP_EGRESS, (uint32_t)(e - e->dialer->egress),
 	    e->dialer->boot->generation, 0 });
 	if (e->ch == ch)
@@ -256,14 +323,55 @@ load_resolver_modules(void)
 }
 
 static enum sp_status
+add_target(struct egress *e, struct sp_ref host, uint32_t kind, uint32_t port, uint32_t private_ok)
+{
+	struct sp_boot *b = e->dialer->boot;
+
+	return sp_target_new(b->loop, sp_img_str(&b->img, host), (enum sp_host_kind)kind, (uint16_t)port, private_ok != 0,
+	    &e->targets[e->ntargets++]);
+}
+
+static enum sp_status
+prepare_server(struct egress *e, const struct sp_img_server *s)
+{
+	const struct sp_image *img = &e->dialer->boot->img;
+	enum sp_status st;
+
+	e->name = sp_img_str(img, s->name);
+	e->management = s->kind == SP_SERVER_MANAGEMENT;
+	if (e->management)
+		return SP_OK;
+	e->targets = calloc(1u + s->origins.n, sizeof(struct sp_target *));
+	if (e->targets == NULL)
+		return SP_E_FULL;
+	st = add_target(e, s->host, s->host_kind, s->port, s->private_ok);
+	for (uint32_t i = 0; st == SP_OK && i < s->origins.n; i++) {
+		const struct sp_img_origin *o = SP_IMG_AT(img, s->origins, origin, i);
+
+		st = add_target(e, o->host, o->host_kind, o->port, o->private_ok);
+	}
+	return st;
+}
+
+static enum sp_status
+prepare_authority(struct egress *e, const struct sp_img_authority *a)
+{
+	e->authority = a;
+	e->name = sp_img_str(&e->dialer->boot->img, a->host);
+	e->targets = calloc(1, sizeof(struct sp_target *));
+	return e->targets == NULL ? SP_E_FULL : add_target(e, a->host, a->host_kind, a->port, a->private_ok);
+}
+
+static enum sp_status
 prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
 {
+	const struct sp_img_head *h = b->img.head;
 	struct dialer *d = calloc(1, sizeof *d);
 
 	if (d == NULL)
 		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
 	d->boot = b;
-	d->n = b->img.head->servers.n;
+	d->n = h->servers.n + h->authorities.n;
 	d->egress = calloc(d->n == 0 ? 1 : d->n, sizeof *d->egress);
 	if (d->egress == NULL)
 		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
@@ -271,11 +379,8 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
 		struct egress *e = &d->egress[i];
 
 		e->dialer = d;
-		e->server = SP_IMG_AT(&b->img, b->img.head->servers, server, i);
-		if (e->server->kind != SP_SERVER_MANAGEMENT &&
-		    sp_target_new(b->loop, sp_img_str(&b->img, e->server->host),
-		    (enum sp_host_kind)e->server->host_kind, (uint16_t)e->server->port, e->server->private_ok != 0,
-		    &e->target) != SP_OK)
+		if ((i < h->servers.n ? prepare_server(e, SP_IMG_AT(&b->img, h->servers, server, i)) :
+		    prepare_authority(e, SP_IMG_AT(&b->img, h->authorities, authority, i - h->servers.n))) != SP_OK)
 			return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
 	}
 	if (uv_timer_init(b->loop, &d->drain) != 0)
