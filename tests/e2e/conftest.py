@@ -76,3 +76,48 @@ def reader(gateway, issuer):
 @pytest.fixture(scope="session")
 def writer(gateway, issuer):
     return issuer.token(gateway.url, sub="will", scope="dns:write")
+
+
+def upstream_config(servers, rules=None, auth="  - {type: jwt, issuer: https://issuer.test, keys: jwks.json}", extra=""):
+    """servers: {name: upstream, or (upstream, "vault name of its bearer")}."""
+    lines = []
+    for name, up in servers.items():
+        up, key = up if isinstance(up, tuple) else (up, None)
+        secret = f", secrets: {{token: vault:{key}}}" if key else ""
+        lines.append(f'  {name}: {{mcp: "{up.url}"{secret}}}')
+    rules = rules or "\n".join(f"  - {{allow: {name}}}" for name in servers)
+    return f"auth:\n{auth}\nservers:\n" + "\n".join(lines) + f"\nrules:\n{rules}\n{extra}"
+
+
+@pytest.fixture(scope="module")
+def make_upstream(tmp_path_factory):
+    """make_upstream(kind, bearer="", only="") starts a real MCP server; all end with the module."""
+    started = []
+
+    def make(kind, bearer="", only=""):
+        started.append(peers.upstream(kind, tmp_path_factory.mktemp(kind), bearer, only))
+        return started[-1].start()
+
+    yield make
+    for up in started:
+        up.stop()
+
+
+@pytest.fixture(scope="module")
+def make_front(tmp_path_factory, issuer):
+    """make_front(config, secrets_={…}, options=[…]) starts a gateway with any configuration; all end with the module."""
+    started = []
+
+    def make(config, secrets_=None, options=(), start=True, env=None, files=None):
+        folder = tmp_path_factory.mktemp("front")
+        (folder / "jwks.json").write_text(json.dumps(issuer.jwks()))
+        for name, text in (files or {}).items():
+            (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        g = peers.Gateway(folder, config, secrets_=secrets_, env=env)
+        started.append(g)
+        return g.start(options=options) if start else g
+
+    yield make
+    for g in started:
+        if g.process is not None:
+            g.stop()

@@ -10,15 +10,17 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("SALLYPORT_BUILD", ROOT / "build"))
 SALLYPORT = BUILD / "sallyport"
-NODE = pathlib.Path(__file__).parent / "node"
+NODE = HERE / "node"
 PDNS_SCHEMA = "/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql"
 # Sanitizer builds are slower; every wait in the suite is scaled by this.
 PATIENCE = float(os.environ.get("SALLYPORT_PATIENCE", "1"))
@@ -206,8 +208,8 @@ class Gateway:
             assert done.returncode == 0, f"sallyport {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
-    def start(self, wait=True, preexec=None):
-        self.process = subprocess.Popen([SALLYPORT, "serve", "-c", str(self.config)], stdout=open(self.log, "ab"),
+    def start(self, wait=True, preexec=None, options=()):
+        self.process = subprocess.Popen([SALLYPORT, "serve", "-c", str(self.config), *options], stdout=open(self.log, "ab"),
                                         stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                         env={**os.environ, **self.env}, preexec_fn=preexec)
         if wait:
@@ -279,13 +281,28 @@ class Gateway:
     def call(self, name, arguments=None, token=None, **more):
         return self.rpc("tools/call", {"name": name, "arguments": arguments or {}}, token, **more)
 
+    def session(self, token=None, revision="2025-11-25"):
+        """Opens one; its id."""
+        a = self.rpc("initialize", {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}, token,
+                     headers={"MCP-Protocol-Version": None})
+        assert a.status == 200, (a.status, a.body)
+        return a.header("Mcp-Session-Id")
+
+    def reload(self, config=None):
+        """SIGHUP, and the new generation serves."""
+        before = self.text().count('"reloaded"')
+        if config is not None:
+            self.write(config)
+        self.process.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: self.text().count('"reloaded"') > before, 20)
+
     def modern(self, method, params=None, token=None, headers=None, version="2026-07-28", rid=1):
         p = dict(params or {})
         p["_meta"] = {"io.modelcontextprotocol/protocolVersion": version,
                       "io.modelcontextprotocol/clientCapabilities": {}, **p.get("_meta", {})}
         h = {"MCP-Protocol-Version": version, "Mcp-Method": method}
-        if "name" in p:
-            h["Mcp-Name"] = p["name"]
+        if "name" in p or "uri" in p:
+            h["Mcp-Name"] = p.get("name") or p["uri"]
         h.update(headers or {})
         return self.request(body={"jsonrpc": "2.0", "id": rid, "method": method, "params": p}, token=token, headers=h)
 
@@ -313,11 +330,93 @@ class Gateway:
 
 
 def sdk(version, script, timeout=60):
-    """Runs the official TypeScript client: version "v1" or "v2"."""
-    done = subprocess.run(["node", NODE / version / "client.mjs"], input=json.dumps(script), capture_output=True,
-                          text=True, timeout=timeout * PATIENCE, cwd=NODE / version)
+    """Runs an official client: TypeScript "v1" or "v2", or "python"."""
+    argv = [sys.executable, HERE / "pyclient.py"] if version == "python" else ["node", NODE / version / "client.mjs"]
+    done = subprocess.run(argv, input=json.dumps(script), capture_output=True, text=True, timeout=timeout * PATIENCE,
+                          cwd=HERE if version == "python" else NODE / version)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+class Upstream:
+    """A program that serves MCP, or tokens, over HTTP on loopback; `argv` gets its port in place of PORT."""
+
+    def __init__(self, folder, argv, cwd=None, path="/mcp", env=None):
+        self.folder, self.argv, self.cwd, self.path, self.env = pathlib.Path(folder), argv, cwd, path, env or {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / "upstream.log"
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+    def start(self):
+        def up():
+            if self.process is None or self.process.poll() is not None:
+                with open(self.log, "ab") as log:
+                    self.process = subprocess.Popen([str(self.port) if a == "PORT" else a for a in self.argv], cwd=self.cwd, stdout=log,
+                                                    stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.env, "PORT": str(self.port)})
+            return can_connect(self.port)
+        wait_for(f"the upstream {self.argv[1]}", up, 30, 0.1)
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def get(self, path):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c.request("GET", path)
+        data = c.getresponse().read()
+        c.close()
+        return data
+
+
+def upstream(kind, folder, bearer="", only=""):
+    """"v1", "v2": the fixture on that SDK; "fastmcp"; "everything": the reference server."""
+    servers = NODE / "servers"
+    if kind == "fastmcp":
+        return Upstream(folder, [sys.executable, str(HERE / "fastmcp_server.py"), "PORT", bearer])
+    if kind == "everything":
+        return Upstream(folder, ["node", str(servers / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"), "streamableHttp"])
+    return Upstream(folder, ["node", str(servers / f"{kind}.mjs"), "PORT", bearer, only])
+
+
+class Stream:
+    """A request whose answer is an event stream, read as it comes."""
+
+    def __init__(self, gateway, method="GET", body=None, headers=None, token=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20 * PATIENCE)
+        h = {"Accept": "text/event-stream" if method == "GET" else "application/json, text/event-stream", **(headers or {})}
+        if body is not None:
+            h["Content-Type"] = "application/json"
+        if token:
+            h["Authorization"] = f"Bearer {token}"
+        self.connection.request(method, "/mcp", None if body is None else json.dumps(body), h)
+        self.sock = self.connection.sock
+        self.answer = self.connection.getresponse()
+        self.status = self.answer.status
+
+    def event(self, seconds=10):
+        """The next event's JSON; None when the stream has ended."""
+        self.sock.settimeout(seconds * PATIENCE)
+        data = []
+        while True:
+            line = self.answer.readline()
+            if not line:
+                return None
+            line = line.decode().rstrip("\r\n")
+            if line.startswith("data:"):
+                data.append(line[5:].strip())
+            elif not line and data:
+                return json.loads("\n".join(data))
+
+    def close(self):
+        self.connection.close()
 
 
 def forms_of(secret):

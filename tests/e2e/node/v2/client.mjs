@@ -2,9 +2,15 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { run } from "../steps.mjs";
 
-await run(async ({ url, fetch, era }) => {
-	const options = era === "legacy" ? {} : { versionNegotiation: { mode: { pin: era } } };
-	const client = new Client({ name: "e2e", version: "1" }, options);
-	await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
-	return client;
+await run({
+	connect: async ({ url, fetch, era, listen }, prepare) => {
+		const options = era === "legacy" ? {} : { versionNegotiation: { mode: { pin: era } } };
+		const client = new Client({ name: "e2e", version: "1" }, options);
+		prepare(client);
+		await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
+		if (listen) await client.listen(listen);
+		return client;
+	},
+	watch: (client, method, handler) => client.setNotificationHandler(method, handler),
+	callTool: (client, params, options) => client.callTool(params, options),
 });
