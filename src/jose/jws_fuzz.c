@@ -24,7 +24,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	sp_slice in = sp_mem(data, n);
 	struct sp_jws_parts p;
 	struct sp_verified v;
+	struct sp_jws_head h;
+	struct sp_jws_mac m;
 	struct sp_arena a;
+	bool head;
 
 	if (ks == NULL && (sp_crypto_init(NULL) != SP_OK || sp_keyset_read(sp_str(keys), false, &ks, NULL) != SP_OK))
 		abort();
@@ -36,8 +39,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	sp_arena_init(&a, 1 << 20);
 	(void)sp_jws_peek_iss(&a, in);
+	head = sp_jws_peek_head(&a, in, &h, NULL) == SP_OK;
+	if (head && (h.alg == SP_ALG_NONE || (h.kid.n != 0 && inside(in, h.kid))))
+		abort();
+	if (sp_jws_open_mac(&a, in, &v, &m, NULL) == SP_OK) {
+		if (!head || !sp_alg_fits(v.alg, SP_KTY_OCT) || !inside(in, m.input) || m.mac.p != (char *)m.macbuf || m.mac.n > 64)
+			abort();
+	}
 	if (sp_jws_open(&a, in, ks, &v, NULL) == SP_OK) {
-		if (inside(in, v.payload) || (v.alg != SP_EDDSA && v.alg != SP_ES256) || sp_jws_split(in, &p) != SP_OK)
+		if (!head || inside(in, v.payload) || (v.alg != SP_EDDSA && v.alg != SP_ES256) || sp_jws_split(in, &p) != SP_OK)
 			abort();
 	}
 	sp_arena_free(&a);

@@ -4,6 +4,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+/* What an authority may serve is less than what a file may hold; a set covers itself. */
+static void
+served(sp_slice in)
+{
+	struct sp_keyset *ks = NULL, *any = NULL;
+
+	if (sp_keyset_read_set(in, &ks, NULL) != SP_OK)
+		return;
+	if (sp_keyset_read(in, false, &any, NULL) != SP_OK || !sp_keyset_covers(any, ks) || !sp_keyset_covers(ks, any))
+		abort();
+	sp_keyset_free(&ks);
+	sp_keyset_free(&any);
+}
+
 /* A set that is accepted has a usable key, and without leave no secret; a refused one says why. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -12,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (sp_crypto_init(NULL) != SP_OK)
 		abort();
+	served(sp_mem(data, n));
 	for (int oct = 0; oct < 2; oct++) {
 		struct sp_keyset *ks = NULL;
 		struct sp_err e = { 0 };
