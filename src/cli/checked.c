@@ -1,27 +1,16 @@
 #include "cli/checked.h"
 
+#include "base/fd.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include "os/role.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 bool
 sp_checked_print(int fd, const struct sp_out *o)
 {
-	sp_slice s = sp_out_view(o);
-
-	while (s.n != 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		sp_advance(&s, (size_t)n);
-	}
-	return !o->full;
+	return sp_write_all(fd, sp_out_view(o)) && !o->full;
 }
 
 void
@@ -73,5 +62,38 @@ sp_checked_open(const char *path, bool warnings, struct sp_imgb *b, struct sp_im
 		sp_checked_say("check", e.log);
 		sp_imgb_free(b);
 	}
+	return st;
+}
+
+struct given { const char *path; sp_slice text; };
+
+static enum sp_status
+read_given(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e)
+{
+	const struct given *g = ctx;
+
+	if (!sp_eq(path, sp_str(g->path)))
+		return sp_config_read_file(NULL, path, max, out, e);
+	if (g->text.n > max)
+		return sp_fail(e, SP_E_CONFIG, NULL, "larger than %zu bytes", max);
+	sp_out_slice(out, g->text);
+	return SP_OK;
+}
+
+enum sp_status
+sp_checked_text(const char *path, sp_slice text)
+{
+	struct given g = { path, text };
+	const struct sp_config_opts opts = { .read = read_given, .ctx = &g };
+	struct sp_findings found;
+	struct sp_imgb b;
+	enum sp_status st;
+
+	sp_findings_init(&found, sp_str(path));
+	st = sp_config_load(sp_str(path), &opts, &found, &b);
+	print_findings(&found);
+	sp_findings_free(&found);
+	if (st == SP_OK)
+		sp_imgb_free(&b);
 	return st;
 }

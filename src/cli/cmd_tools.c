@@ -61,8 +61,7 @@ missed(const struct wanted *w)
 	for (size_t i = 0; i < w->n; i++) {
 		if (w->found[i])
 			continue;
-		sp_checked_say("tools", "there is no such server or tool:");
-		sp_checked_say("tools", w->words[i]);
+		fprintf(stderr, "sallyport tools: there is no server or tool `%.80s`\n", w->words[i]);
 		status = 1;
 	}
 	return status;

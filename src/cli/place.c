@@ -2,6 +2,8 @@
 
 #include "audit/log.h"
 #include "base/rd.h"
+#include "cli/checked.h"
+#include "cli/jailed.h"
 #include "cli/term.h"
 #include "config/node.h"
 #include "crypto/crypto.h"
@@ -13,10 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define CONFIG_DEFAULT "sallyport.yaml"
 
 int
 sp_say(const char *command, const char *text)
@@ -57,67 +56,40 @@ put_place(struct sp_out *o, const char *config, const struct node *root)
 	sp_out_byte(o, '\0');
 }
 
-/* The parser is jailed like loader's: it can read files and write to `to`, nothing else. */
-static _Noreturn void
-read_config(const char *config, int to)
+/* In the child. */
+static int
+read_config(void *ctx, struct sp_out *o)
 {
-	const struct sp_jail jail = { .role = SP_LOADER, .isolation = SP_ISOLATION_AVAILABLE, .state_dir = -1,
-		.read_paths = true };
+	const char *config = *(const char *const *)ctx;
 	const struct node *root = NULL;
 	struct sp_findings found;
 	struct sp_arena mem;
-	struct sp_out text, o;
-	struct sp_err e = { 0 };
-	char buf[9000], *at;
-	ssize_t n;
-	int fd;
+	struct sp_out text;
 
-	if (sp_jail_enter(&jail, &e) != SP_OK || (fd = open(config, O_RDONLY | O_CLOEXEC)) < 0)
-		_exit(1);
 	sp_out_heap(&text, SP_YAML_BYTES + 1);
-	do {
-		at = sp_out_room(&text, 65536);
-		n = at == NULL ? -1 : read(fd, at, 65536);
-		text.n -= at == NULL ? 0 : 65536 - (n < 0 ? 0 : (size_t)n);
-	} while (n > 0);
 	sp_arena_init(&mem, 64 << 20);
 	sp_findings_init(&found, sp_str(config));
-	sp_out_init(&o, buf, sizeof buf);
-	if (n == 0 && text.n <= SP_YAML_BYTES)
+	if (sp_config_read_file(NULL, sp_str(config), SP_YAML_BYTES, &text, NULL) == SP_OK)
 		root = sp_yaml_read(&mem, sp_out_view(&text), &found);
 	/* A guess at what broken YAML meant could name another folder. */
 	if (root == NULL || root->kind != NODE_MAP || found.errors != 0)
-		_exit(1);
-	put_place(&o, config, root);
-	if (o.full || write(to, o.p, o.n) != (ssize_t)o.n)
-		_exit(1);
-	_exit(0);
+		return 1;
+	put_place(o, config, root);
+	return 0;
 }
 
 static bool
 from_config(struct sp_place_state *p, const char *config, char *state, size_t cap)
 {
-	char buf[9000];
+	char buf[13000];
+	struct sp_out o;
 	sp_slice in, a, b;
-	int pipes[2], status = 0;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
+	int status;
 
-	if (pipe2(pipes, O_CLOEXEC) != 0 || (pid = fork()) < 0)
-		return false;
-	if (pid == 0) {
-		close(pipes[0]);
-		read_config(config, pipes[1]);
-	}
-	close(pipes[1]);
-	while (n < sizeof buf && (got = read(pipes[0], buf + n, sizeof buf - n)) > 0)
-		n += (size_t)got;
-	close(pipes[0]);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return false;
-	in = sp_mem(buf, n);
-	return sp_take_to(&in, '\0', &a) && sp_take_to(&in, '\0', &b) && in.n == 0 && sp_cstr(a, state, cap) &&
+	sp_out_init(&o, buf, sizeof buf);
+	status = sp_jailed(read_config, &config, 8800, &o);
+	in = sp_out_view(&o);
+	return status == 0 && sp_take_to(&in, '\0', &a) && sp_take_to(&in, '\0', &b) && in.n == 0 && sp_cstr(a, state, cap) &&
 	    sp_cstr(b, p->unlock, sizeof p->unlock);
 }
 
@@ -129,8 +101,8 @@ find_place(struct sp_place_state *p, const struct sp_where *w, struct sp_err *e)
 	const char *config = w->config;
 	bool must = config != NULL;
 
-	if (config == NULL && w->state == NULL && access(CONFIG_DEFAULT, R_OK) == 0)
-		config = CONFIG_DEFAULT;
+	if (config == NULL && w->state == NULL && access(SP_CONFIG_DEFAULT, R_OK) == 0)
+		config = SP_CONFIG_DEFAULT;
 	if (must && access(config, R_OK) != 0)
 		return sp_fail(e, SP_E_CONFIG, NULL, "%s cannot be read: %s", config, strerror(errno));
 	if (config != NULL && !from_config(p, config, configured, sizeof configured))

@@ -37,11 +37,14 @@ void sp_findings_write(struct sp_out *o, struct sp_findings *f);
 typedef enum sp_status (*sp_config_read_fn)(void *ctx, sp_slice path, size_t max, struct sp_out *out,
     struct sp_err *e);
 
+/* From the file system; a regular file only. */
+enum sp_status sp_config_read_file(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e);
+
 struct sp_config_opts {
 	uint32_t generation;
 	bool	 accept_ask;		/* tests only: `ask` is decided, but not yet served */
 	bool	 accept_pointless;	/* tests only: rules without effect are warnings */
-	sp_config_read_fn read;		/* NULL: the file system */
+	sp_config_read_fn read;		/* NULL: sp_config_read_file */
 	void	*ctx;
 };
 

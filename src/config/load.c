@@ -34,8 +34,8 @@ read_open(int fd, size_t max, struct sp_out *out, struct sp_err *e)
 }
 
 /* O_NONBLOCK: a FIFO in the way must not hold us up before it is refused. */
-static enum sp_status
-read_file(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e)
+enum sp_status
+sp_config_read_file(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e)
 {
 	enum sp_status st;
 	char name[4097];
@@ -121,7 +121,7 @@ sp_config_load(sp_slice path, const struct sp_config_opts *opts, struct sp_findi
 		return SP_E_CONFIG;
 	}
 	if (o.read == NULL)
-		o.read = read_file;
+		o.read = sp_config_read_file;
 	c->f = f;
 	c->opts = &o;
 	c->dir = folder_of(path);

@@ -3,32 +3,17 @@
  *   sallyport-loader CONFIG GENERATION
  * Findings go to standard error, the image to descriptor 4.  Exit status 0: the image is whole; 1: there were errors.
  */
+#include "base/fd.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include "os/role.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum { IMAGE_FD = 4, CPU_SECONDS = 60 };
-
-static bool
-write_all(int fd, sp_slice s)
-{
-	while (s.n != 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		sp_advance(&s, (size_t)n);
-	}
-	return true;
-}
 
 static void
 say(const char *what, const char *why)
@@ -38,7 +23,7 @@ say(const char *what, const char *why)
 
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_fmt(&o, "sallyport-loader: %s: %s\n", what, why);
-	(void)write_all(STDERR_FILENO, sp_out_view(&o));
+	(void)sp_write_all(STDERR_FILENO, sp_out_view(&o));
 }
 
 /* What the file asks for under `isolation` is not known yet: here every layer that there is counts, and the roles that
@@ -69,8 +54,8 @@ run(sp_slice path, uint32_t generation)
 	good = sp_config_load(path, &opts, &found, &image) == SP_OK;
 	sp_out_heap(&text, 1 << 20);
 	sp_findings_write(&text, &found);
-	(void)write_all(STDERR_FILENO, sp_out_view(&text));
-	if (good && !write_all(IMAGE_FD, sp_out_view(&image.o))) {
+	(void)sp_write_all(STDERR_FILENO, sp_out_view(&text));
+	if (good && !sp_write_all(IMAGE_FD, sp_out_view(&image.o))) {
 		say("descriptor 4", "the image cannot be written");
 		good = false;
 	}

@@ -1,5 +1,7 @@
 #include "vault/statefile.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -114,21 +116,6 @@ sp_state_own(int dir, int fd)
 		(void)!fchown(fd, st.st_uid, st.st_gid);
 }
 
-static bool
-write_all(int fd, sp_slice bytes)
-{
-	while (bytes.n != 0) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		sp_advance(&bytes, (size_t)n);
-	}
-	return true;
-}
-
 enum sp_status
 sp_state_replace(int dir, const char *name, sp_slice bytes, struct sp_err *e)
 {
@@ -142,7 +129,7 @@ sp_state_replace(int dir, const char *name, sp_slice bytes, struct sp_err *e)
 	if (fd < 0)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "cannot write %s: %s", name, strerror(errno));
 	sp_state_own(dir, fd);
-	ok = write_all(fd, bytes) && fsync(fd) == 0;
+	ok = sp_write_all(fd, bytes) && fsync(fd) == 0;
 	error = errno;
 	close(fd);
 	if (ok && renameat(dir, tmp, dir, name) != 0) {
