@@ -41,7 +41,7 @@ sp_checked_open(const char *path, bool warnings, struct sp_imgb *b, struct sp_im
 	const struct sp_jail jail = {
 		.role = SP_LOADER, .isolation = SP_ISOLATION_AVAILABLE, .state_dir = -1, .read_paths = true,
 	};
-	const struct sp_config_opts opts = { 0 };
+	const struct sp_config_opts opts = { .uid = geteuid() };
 	struct sp_findings found;
 	struct sp_err e = { 0 };
 	enum sp_status st;

@@ -270,6 +270,9 @@ target_names(const struct cfg_target *t, const struct cfg_tool *tool)
 		return sp_glob(t->pattern, tool->name);
 	case WHAT_TAG:
 		return has_tag(tool->op, t->pattern);
+	case WHAT_RESOURCE:
+	case WHAT_PROMPT:
+		return false;
 	}
 	return false;
 }
@@ -294,6 +297,26 @@ names_nothing(struct cfg *c, const struct cfg_target *t)
 	    sp_cfg_hint(c, t->pattern, names, n));
 }
 
+/* What can be said of an mcp server without its catalogue.  False: the target names nothing of it, or it was said so. */
+static bool
+means_mcp(struct cfg *c, const struct cfg_target *t)
+{
+	struct cfg_part p;
+
+	for (uint32_t i = 0; i < c->nservers; i++)
+		if (c->servers[i].kind == SP_SERVER_MCP && sp_cfg_part_of(t, i, &p))
+			return true;
+	if (t->server == UINT32_MAX || c->servers[t->server].kind != SP_SERVER_MCP)
+		return false;
+	if (t->what == WHAT_READ)
+		WARN(c, &t->text, "`%.*s` names nothing: what an MCP server says of its own tools is not believed in this "
+		    "version. Write their names: %.*s.get_*", SP_PRI(t->text.text), SP_PRI(c->servers[t->server].name.text));
+	else
+		ERR(c, &t->text, "`%.*s` names nothing: tools of an MCP server bear no tags. Write their names: %.*s.NAME",
+		    SP_PRI(t->text.text), SP_PRI(c->servers[t->server].name.text));
+	return true;
+}
+
 /* Is the catalogue of all servers that this target may mean at hand? */
 static bool
 catalogue_known(const struct cfg *c, const struct cfg_target *t)
@@ -301,7 +324,7 @@ catalogue_known(const struct cfg *c, const struct cfg_target *t)
 	if (t->server != UINT32_MAX)
 		return c->servers[t->server].has_spec;
 	for (uint32_t i = 0; i < c->nservers; i++)
-		if (!c->servers[i].has_spec)
+		if (!c->servers[i].has_spec && c->servers[i].kind != SP_SERVER_MCP)
 			return false;
 	return true;
 }
@@ -322,7 +345,10 @@ match_target(struct cfg *c, struct cfg_rule *r, const struct cfg_target *t)
 		r->names[i / 64] |= (uint64_t)1 << (i % 64);
 		any = true;
 	}
-	if (any)
+	for (uint32_t i = 0; i < c->nparts; i++)
+		if (sp_cfg_names_part(t, &c->parts[i]))
+			r->names[(c->ntools + i) / 64] |= (uint64_t)1 << ((c->ntools + i) % 64);
+	if (any || means_mcp(c, t))
 		return;
 	if (catalogue_known(c, t))
 		names_nothing(c, t);
@@ -335,7 +361,7 @@ sp_cfg_match_rules(struct cfg *c)
 	for (uint32_t i = 0; i < c->nrules; i++) {
 		struct cfg_rule *r = &c->rules[i];
 
-		r->names = sp_cfg_alloc(c, (c->ntools + 63) / 64, sizeof *r->names);
+		r->names = sp_cfg_alloc(c, (c->ntools + c->nparts + 63) / 64, sizeof *r->names);
 		if (r->names == NULL)
 			return;
 		for (uint32_t j = 0; j < r->ntargets; j++)

@@ -21,12 +21,22 @@ struct pass {
 static const char *
 tool_text(struct cfg *c, uint32_t tool)
 {
+	static const char *const kinds[] = { [WHAT_RESOURCE] = "resource:", [WHAT_PROMPT] = "prompt:" };
 	char buf[420];
 	struct sp_out o;
 	sp_slice s;
 
 	sp_out_init(&o, buf, sizeof buf);
-	sp_out_fmt(&o, "%.*s.%.*s", SP_PRI(c->servers[c->tools[tool].server].name.text), SP_PRI(c->tools[tool].name));
+	if (tool < c->ntools) {
+		sp_out_fmt(&o, "%.*s.%.*s", SP_PRI(c->servers[c->tools[tool].server].name.text), SP_PRI(c->tools[tool].name));
+	} else {
+		const struct cfg_part *p = &c->parts[tool - c->ntools];
+
+		sp_out_slice(&o, c->servers[p->server].name.text);
+		if (p->what != WHAT_ALL)
+			sp_out_fmt(&o, ".%s%.*s", p->what == WHAT_NAME ? "" : kinds[p->what],
+			    SP_PRI(sp_sub(p->pattern, 0, 300)));
+	}
 	s = sp_arena_copy(&c->mem, sp_out_view(&o));
 	return s.p == NULL ? "" : s.p;
 }
@@ -263,18 +273,43 @@ report_pointless(struct pass *p, uint32_t ai, uint32_t bi)
 		    has_demands(b) ? ", and what it demands stays" : "");
 }
 
+/* It names nothing, and was told so. */
+static bool
+names_no_more(const struct pass *p, const struct cfg_rule *r)
+{
+	for (uint32_t w = 0; w < p->words; w++)
+		if (r->names[w] != 0)
+			return false;
+	return true;
+}
+
+/* Do both speak of one part of an mcp server, as far as can be known? */
+static bool
+may_share_part(const struct cfg *c, const struct cfg_rule *a, const struct cfg_rule *b)
+{
+	struct cfg_part p, q;
+
+	for (uint32_t s = 0; s < c->nservers; s++)
+		for (uint32_t i = 0; i < a->ntargets && c->servers[s].kind == SP_SERVER_MCP; i++)
+			for (uint32_t j = 0; sp_cfg_part_of(&a->targets[i], s, &p) && j < b->ntargets; j++)
+				if (sp_cfg_part_of(&b->targets[j], s, &q) && sp_cfg_parts_overlap(&p, &q))
+					return true;
+	return false;
+}
+
 /* A guard or deny over tools that nothing opens for the callers it speaks of. */
 static bool
 over_nothing(const struct pass *p, uint32_t ai)
 {
 	const struct cfg_rule *a = &p->c->rules[ai];
 
-	if (cfg_opens(a))
+	if (cfg_opens(a) || names_no_more(p, a))
 		return false;
 	for (uint32_t b = 0; b < p->c->nrules; b++) {
 		const struct cfg_rule *r = &p->c->rules[b];
 
-		if (cfg_opens(r) && callers_overlap(a, r) && first_common(p, a, r) != UINT32_MAX)
+		if (cfg_opens(r) && callers_overlap(a, r) &&
+		    (first_common(p, a, r) != UINT32_MAX || may_share_part(p->c, a, r)))
 			return false;
 	}
 	return true;
@@ -480,6 +515,25 @@ callers_chosen(const struct cfg *c, const struct cfg_rule *r)
 	return r->ncallers != 0;
 }
 
+/* Of an mcp server it is not known which tools write.  Who names tools has chosen them; who takes them all has not. */
+static void
+warn_unknown_tools(struct pass *p, const struct cfg_rule *a, const uint64_t *free_tools)
+{
+	const struct cfg *c = p->c;
+
+	for (uint32_t i = 0; i < c->nparts; i++) {
+		const struct cfg_part *part = &c->parts[i];
+		uint32_t t = c->ntools + i;
+
+		if ((free_tools[t / 64] >> (t % 64) & 1) == 0 || part->what != WHAT_NAME ||
+		    !(sp_eq(part->pattern, SP_LIT("**")) || sp_eq(part->pattern, SP_LIT("*"))))
+			continue;
+		WARN(p->c, a, "opens every tool of `%.*s` %s, those that write among them",
+		    SP_PRI(c->servers[part->server].name.text), has_anyone(a) ? "to anyone" : "without a demand");
+		return;
+	}
+}
+
 static void
 warn_writes(struct pass *p, uint32_t ai, uint64_t *free_tools)
 {
@@ -505,6 +559,7 @@ warn_writes(struct pass *p, uint32_t ai, uint64_t *free_tools)
 			first = t;
 		n++;
 	}
+	warn_unknown_tools(p, a, free_tools);
 	if (n == 0)
 		return;
 	WARN(p->c, a, has_anyone(a) ? "opens %u write%s to anyone (%s%s)" : "opens %u write%s without a demand (%s%s)",
@@ -532,6 +587,9 @@ warn_argument(struct pass *p, const struct cfg_rule *r, const struct cfg_cond *c
 {
 	unsigned looked = 0;
 
+	for (uint32_t i = 0; i < p->c->nparts; i++)
+		if (cfg_names(r, p->c->ntools + i))
+			return;		/* what arguments its tools have is not known */
 	for (uint32_t t = 0; t < p->c->ntools && looked < 100; t++) {
 		if (!cfg_names(r, t))
 			continue;
@@ -562,7 +620,7 @@ warn_arguments(struct pass *p)
 static bool
 prepare(struct cfg *c, struct pass *p)
 {
-	*p = (struct pass){ .c = c, .words = (c->ntools + 63) / 64 };
+	*p = (struct pass){ .c = c, .words = (c->ntools + c->nparts + 63) / 64 };
 	p->demand = sp_cfg_alloc(c, c->nrules, sizeof *p->demand);
 	p->pointless = sp_cfg_alloc(c, c->nrules, sizeof *p->pointless);
 	if (p->demand == NULL || p->pointless == NULL)
@@ -580,6 +638,24 @@ prepare(struct cfg *c, struct pass *p)
 	return true;
 }
 
+static void
+mark_opened(struct cfg *c)
+{
+	struct cfg_part p;
+
+	for (uint32_t i = 0; i < c->nrules; i++) {
+		const struct cfg_rule *r = &c->rules[i];
+
+		if (!cfg_opens(r))
+			continue;
+		for (uint32_t t = 0; t < c->ntools; t++)
+			c->tools[t].opened |= cfg_names(r, t);
+		for (uint32_t s = 0; s < c->nservers; s++)
+			for (uint32_t k = 0; k < r->ntargets && !c->servers[s].reached; k++)
+				c->servers[s].reached = sp_cfg_part_of(&r->targets[k], s, &p);
+	}
+}
+
 void
 sp_cfg_check_rules(struct cfg *c)
 {
@@ -589,26 +665,24 @@ sp_cfg_check_rules(struct cfg *c)
 	check_anyone(c);
 	if (!prepare(c, &p))
 		return;
+	mark_opened(c);
 	for (uint32_t i = 0; i < c->nrules; i++) {
 		if (c->rules[i].bad)
 			complete = false;
 		else if (c->rules[i].verb != SP_VERB_DENY)
 			check_satisfiable(&p, i);
 	}
-	if ((uint64_t)c->nrules * c->nrules * (p.words + 1) > WORK_MAX) {
+	if (c->too_many_parts || (uint64_t)c->nrules * c->nrules * (p.words + 1) > WORK_MAX) {
 		sp_findings_add(c->f, true, 0, 0, "too many rules and tools to look for rules without effect");
 		return;
 	}
 	check_pointless(&p, complete);
 	warn_tightening(&p);
-	if (c->ntools != 0) {
+	if (p.words != 0) {
 		uint64_t *free_tools = sp_cfg_alloc(c, p.words, sizeof *free_tools);
 
 		for (uint32_t i = 0; free_tools != NULL && i < c->nrules; i++)
 			warn_writes(&p, i, free_tools);
 		warn_arguments(&p);
 	}
-	for (uint32_t i = 0; i < c->nrules; i++)
-		for (uint32_t t = 0; t < c->ntools && cfg_opens(&c->rules[i]); t++)
-			c->tools[t].opened |= cfg_names(&c->rules[i], t);
 }

@@ -135,7 +135,7 @@ warn_methods(struct cfg *c, const struct cfg_secret *x)
 {
 	for (unsigned m = 1; m < SP_METHOD_COUNT; m++)
 		if (x->methods != 0 && (x->used & ~x->methods & 1u << m) != 0)
-			WARN(c, &x->name, "`methods` leaves out %.*s, which an opened tool needs: its calls will fail",
+			WARN(c, &x->name, "`methods` leaves out %.*s, which is needed: such requests will fail",
 			    SP_PRI(sp_method_name((enum sp_method)m)));
 }
 
@@ -154,6 +154,18 @@ warn_useless(struct cfg *c, const struct cfg_server *s)
 		if (s->secrets[i].known && s->secrets[i].used == 0)
 			WARN(c, &s->secrets[i].name, "the secret `%.*s` is unused: no opened tool needs it",
 			    SP_PRI(s->secrets[i].name.text));
+		warn_methods(c, &s->secrets[i]);
+	}
+}
+
+/* One endpoint, one way to talk to it: every secret goes with every request. */
+static void
+check_mcp(struct cfg *c, struct cfg_server *s)
+{
+	if (!s->reached)
+		WARN(c, &s->name, "nobody reaches the server `%.*s`: no rule opens anything of it", SP_PRI(s->name.text));
+	for (uint32_t i = 0; i < s->nsecrets; i++) {
+		s->secrets[i].used = 1u << SP_POST | 1u << SP_GET | 1u << SP_DELETE;
 		warn_methods(c, &s->secrets[i]);
 	}
 }
@@ -177,6 +189,8 @@ sp_cfg_check_servers(struct cfg *c)
 			for (uint32_t k = 0; k < s->nsecrets; k++)
 				check_host(c, s, &s->secrets[k]);
 		}
+		if (s->kind == SP_SERVER_MCP && complete)
+			check_mcp(c, s);
 		if (!s->has_spec || !complete)
 			continue;
 		mark_used(c, s);

@@ -1,23 +1,13 @@
 /* The checked model to the image.  Nothing here can find fault with the file: that has been done. */
-#include "config/value.h"
+#include "config/compile_int.h"
 
 #include "oauth/prm.h"
 #include "wire/http1.h"
 
 #include <stdlib.h>
 
-enum { SETS = SP_CFG_NAMES / 64 };
-
-struct compiler {
-	struct cfg     *c;
-	struct sp_imgb *b;
-	uint32_t scope_words, tag_words;
-	uint32_t *scratch;		/* as many as there are rules */
-	bool	 failed;		/* out of memory */
-};
-
-static void *
-get(struct compiler *k, size_t n, size_t size)
+void *
+sp_cc_get(struct compiler *k, size_t n, size_t size)
 {
 	void *p = sp_cfg_alloc(k->c, n, size);
 
@@ -26,10 +16,10 @@ get(struct compiler *k, size_t n, size_t size)
 	return p;
 }
 
-static sp_slice
-lower(struct compiler *k, sp_slice s)
+sp_slice
+sp_cc_lower(struct compiler *k, sp_slice s)
 {
-	char *p = get(k, s.n, 1);
+	char *p = sp_cc_get(k, s.n, 1);
 
 	if (p == NULL)
 		return (sp_slice){ NULL, 0 };
@@ -38,10 +28,20 @@ lower(struct compiler *k, sp_slice s)
 	return (sp_slice){ p, s.n };
 }
 
-static struct sp_ref
-texts(struct compiler *k, const struct items *list)
+sp_slice
+sp_cc_keep(struct compiler *k, struct sp_out *o)
 {
-	sp_slice *v = get(k, list->n, sizeof *v);
+	sp_slice s = sp_arena_copy(&k->c->mem, sp_out_view(o));
+
+	if (o->full || s.p == NULL)
+		k->failed = true;
+	return s;
+}
+
+struct sp_ref
+sp_cc_texts(struct compiler *k, const struct items *list)
+{
+	sp_slice *v = sp_cc_get(k, list->n, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -50,102 +50,27 @@ texts(struct compiler *k, const struct items *list)
 	return sp_imgb_texts(k->b, v, list->n);
 }
 
-static struct sp_ref
-words(struct compiler *k, const struct cfg_set *s, uint32_t n)
+struct sp_ref
+sp_cc_words(struct compiler *k, const struct cfg_set *s, uint32_t n)
 {
 	return sp_imgb_words(k->b, s->w, n);
 }
 
 /* An empty demand is an empty set, not a set of zeros. */
-static struct sp_ref
-scope_set(struct compiler *k, const struct items *names)
+struct sp_ref
+sp_cc_scope_set(struct compiler *k, const struct items *names)
 {
 	struct cfg_set s = sp_cfg_scopes(k->c, names);
 
-	return words(k, &s, names->n == 0 ? 0 : k->scope_words);
+	return sp_cc_words(k, &s, names->n == 0 ? 0 : k->scope_words);
 }
 
-static struct sp_ref
-tag_set(struct compiler *k, const struct items *names)
+struct sp_ref
+sp_cc_tag_set(struct compiler *k, const struct items *names)
 {
 	struct cfg_set s = sp_cfg_tags(k->c, names);
 
-	return words(k, &s, names->n == 0 ? 0 : k->tag_words);
-}
-
-/* ---- scopes, tags, sources */
-
-static struct sp_ref
-put_scopes(struct compiler *k)
-{
-	struct sp_img_scope *v = get(k, k->c->nscope_names, sizeof *v);
-
-	if (v == NULL)
-		return (struct sp_ref){ 0, 0 };
-	for (uint32_t i = 0; i < k->c->nscope_names; i++) {
-		v[i].name = sp_imgb_str(k->b, k->c->scope_names[i].text);
-		v[i].closure = sp_imgb_words(k->b, k->c->closure[i], k->scope_words);
-		for (uint32_t j = 0; j < k->c->nscopes; j++)
-			if (sp_eq(k->c->scopes[j].name.text, k->c->scope_names[i].text))
-				v[i].says = sp_imgb_str(k->b, k->c->scopes[j].says);
-	}
-	return SP_IMGB_ARRAY(k->b, v, k->c->nscope_names);
-}
-
-static struct sp_ref
-put_audiences(struct compiler *k, const struct cfg_source *s)
-{
-	sp_slice *v = get(k, s->audience.n + 1, sizeof *v);
-
-	if (v == NULL || s->type != SP_SOURCE_JWT)
-		return (struct sp_ref){ 0, 0 };
-	v[0] = k->c->url.text;
-	for (uint32_t i = 0; i < s->audience.n; i++)
-		v[i] = sp_eq(s->audience.v[i].text, SP_LIT("url")) ? k->c->url.text : s->audience.v[i].text;
-	return sp_imgb_texts(k->b, v, s->audience.n == 0 ? 1 : s->audience.n);
-}
-
-static struct sp_ref
-put_gives(struct compiler *k, const struct cfg_source *s)
-{
-	struct sp_img_give *v = get(k, s->ngive, sizeof *v);
-
-	if (v == NULL)
-		return (struct sp_ref){ 0, 0 };
-	for (uint32_t i = 0; i < s->ngive; i++) {
-		v[i].tag = sp_imgb_str(k->b, s->give[i].tag.text);
-		v[i].scopes = scope_set(k, &s->give[i].scopes);
-	}
-	return SP_IMGB_ARRAY(k->b, v, s->ngive);
-}
-
-static struct sp_ref
-put_sources(struct compiler *k, struct sp_img_head *head)
-{
-	struct sp_img_source *v = get(k, k->c->nsources, sizeof *v);
-
-	if (v == NULL)
-		return (struct sp_ref){ 0, 0 };
-	for (uint32_t i = 0; i < k->c->nsources; i++) {
-		const struct cfg_source *s = &k->c->sources[i];
-
-		v[i].type = s->type;
-		v[i].name = sp_imgb_str(k->b, s->name.text);
-		v[i].issuer = sp_imgb_str(k->b, s->issuer.text);
-		v[i].audiences = put_audiences(k, s);
-		v[i].keys = sp_imgb_str(k->b, s->keys_text);
-		v[i].claim_user = sp_imgb_str(k->b, s->claim_user);
-		v[i].claim_tags = sp_imgb_str(k->b, s->claim_tags);
-		v[i].claim_scopes = sp_imgb_str(k->b, s->claim_scopes);
-		v[i].users = texts(k, &s->users);
-		v[i].require_scopes = scope_set(k, &s->require_scopes);
-		v[i].require_tags = tag_set(k, &s->restrict_tag);
-		v[i].give_scopes = scope_set(k, &s->give_scopes);
-		v[i].give_by_tag = put_gives(k, s);
-		if (s->type == SP_SOURCE_ANONYMOUS)
-			head->anonymous = i + 1;
-	}
-	return SP_IMGB_ARRAY(k->b, v, k->c->nsources);
+	return sp_cc_words(k, &s, names->n == 0 ? 0 : k->tag_words);
 }
 
 /* ---- servers */
@@ -153,8 +78,9 @@ put_sources(struct compiler *k, struct sp_img_head *head)
 static void
 fill_place(struct compiler *k, const struct cfg_server *s, const struct cfg_secret *x, struct sp_img_grant *g)
 {
-	const struct sp_spec_scheme *scheme = &s->spec.schemes[x->scheme];
-	bool bearer = scheme->bearer || !scheme->usable;
+	static const struct sp_spec_scheme none = { 0 };	/* an mcp server names no scheme: bearer */
+	const struct sp_spec_scheme *scheme = x->known ? &s->spec.schemes[x->scheme] : &none;
+	bool bearer = !x->known || scheme->bearer || !scheme->usable;
 
 	if (x->has_as) {
 		g->place = x->place;
@@ -175,6 +101,9 @@ static sp_slice
 base_path(const struct cfg_server *s)
 {
 	sp_slice path = s->base.path;
+
+	if (s->kind == SP_SERVER_MCP)
+		return path.n == 0 ? SP_LIT("/") : path;
 
 	if (sp_ends(path, SP_LIT("/")))
 		path.n--;
@@ -198,7 +127,7 @@ prefix_of(const struct cfg_server *s, const struct cfg_secret *x)
 static struct sp_ref
 put_grants(struct compiler *k, const struct cfg_server *s)
 {
-	struct sp_img_grant *v = get(k, s->nsecrets, sizeof *v);
+	struct sp_img_grant *v = sp_cc_get(k, s->nsecrets, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -208,7 +137,7 @@ put_grants(struct compiler *k, const struct cfg_server *s)
 		v[i].name = sp_imgb_str(k->b, x->name.text);
 		v[i].ref = sp_imgb_str(k->b, x->ref);
 		fill_place(k, s, x, &v[i]);
-		v[i].host = sp_imgb_str(k->b, lower(k, s->base.host));
+		v[i].host = sp_imgb_str(k->b, sp_cc_lower(k, s->base.host));
 		v[i].port = s->base.port;
 		v[i].https = s->base.https;
 		v[i].path_prefix = sp_imgb_str(k->b, prefix_of(s, x));
@@ -228,7 +157,7 @@ slot_name(struct compiler *k, enum sp_place place, sp_slice field)
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_str(&o, words_of[place]);
 	sp_out_slice(&o, field);
-	return lower(k, sp_out_view(&o));
+	return sp_cc_lower(k, sp_out_view(&o));
 }
 
 static void
@@ -243,7 +172,7 @@ add_slot(sp_slice *v, uint32_t *n, sp_slice slot)
 static struct sp_ref
 put_slots(struct compiler *k, const struct cfg_server *s)
 {
-	sp_slice *v = get(k, s->spec.nschemes + s->nsecrets + 1, sizeof *v);
+	sp_slice *v = sp_cc_get(k, s->spec.nschemes + s->nsecrets + 1, sizeof *v);
 	uint32_t n = 0;
 
 	if (v == NULL)
@@ -258,10 +187,49 @@ put_slots(struct compiler *k, const struct cfg_server *s)
 	return sp_imgb_texts(k->b, v, n);
 }
 
+/* The endpoint as it is asked for: path and query. */
+static sp_slice
+endpoint(struct compiler *k, const struct cfg_server *s)
+{
+	char buf[8200];
+	struct sp_out o;
+
+	if (s->kind != SP_SERVER_MCP || !s->base.has_query)
+		return base_path(s);
+	sp_out_init(&o, buf, sizeof buf);
+	sp_out_fmt(&o, "%.*s?%.*s", SP_PRI(base_path(s)), SP_PRI(s->base.query));
+	return sp_cc_keep(k, &o);
+}
+
+/* What egress sends to an mcp server: POST, the stream by GET, the end of a session by DELETE; all with every secret. */
+static struct sp_ref
+put_mcp_ops(struct compiler *k, const struct cfg_server *s)
+{
+	static const uint32_t methods[] = { SP_POST, SP_GET, SP_DELETE };
+	struct sp_img_op v[SP_COUNT(methods)] = { 0 };
+	uint32_t *grants = sp_cc_get(k, s->nsecrets, sizeof *grants);
+
+	if (s->kind != SP_SERVER_MCP || grants == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < s->nsecrets; i++)
+		grants[i] = i;
+	for (size_t i = 0; i < SP_COUNT(methods); i++) {
+		v[i].method = methods[i];
+		v[i].path = sp_imgb_str(k->b, base_path(s));
+		v[i].grants = sp_imgb_u32(k->b, grants, s->nsecrets);
+		if (methods[i] == SP_POST) {
+			v[i].body = SP_BODY_ARG;
+			v[i].body_required = 1;
+			v[i].media = sp_imgb_str(k->b, SP_LIT("application/json"));
+		}
+	}
+	return SP_IMGB_ARRAY(k->b, v, SP_COUNT(methods));
+}
+
 static struct sp_ref
 put_servers(struct compiler *k)
 {
-	struct sp_img_server *v = get(k, k->c->nservers, sizeof *v);
+	struct sp_img_server *v = sp_cc_get(k, k->c->nservers, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -270,13 +238,14 @@ put_servers(struct compiler *k)
 
 		v[i].name = sp_imgb_str(k->b, s->name.text);
 		v[i].kind = s->kind;
-		v[i].host = sp_imgb_str(k->b, lower(k, s->base.host));
+		v[i].host = sp_imgb_str(k->b, sp_cc_lower(k, s->base.host));
 		v[i].port = s->base.port;
 		v[i].https = s->base.https;
 		v[i].host_kind = s->base.kind;
-		v[i].base_path = sp_imgb_str(k->b, base_path(s));
+		v[i].base_path = sp_imgb_str(k->b, endpoint(k, s));
 		v[i].private_ok = s->private_ok;
 		v[i].grants = put_grants(k, s);
+		v[i].ops = put_mcp_ops(k, s);
 		v[i].slots = put_slots(k, s);
 		v[i].line = s->name.line;
 	}
@@ -288,7 +257,7 @@ put_servers(struct compiler *k)
 static struct sp_ref
 put_params(struct compiler *k, const struct sp_spec_op *op)
 {
-	struct sp_img_param *v = get(k, op->nparams, sizeof *v);
+	struct sp_img_param *v = sp_cc_get(k, op->nparams, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -312,7 +281,7 @@ put_op_grants(struct compiler *k, const struct cfg_server *s, const struct sp_sp
 
 	if (option < 0)
 		return (struct sp_ref){ 0, 0 };
-	v = get(k, op->nneed[option], sizeof *v);
+	v = sp_cc_get(k, op->nneed[option], sizeof *v);
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < op->nneed[option]; i++) {
@@ -385,10 +354,10 @@ by_shown(const void *a, const void *b)
 static struct sp_ref
 put_tools(struct compiler *k, struct sp_img_head *head)
 {
-	const struct cfg_tool **sorted = get(k, k->c->ntools, sizeof(struct cfg_tool *));
-	struct sp_img_tool *v = get(k, k->c->ntools, sizeof *v);
+	const struct cfg_tool **sorted = sp_cc_get(k, k->c->ntools, sizeof(struct cfg_tool *));
+	struct sp_img_tool *v = sp_cc_get(k, k->c->ntools, sizeof *v);
 
-	k->scratch = get(k, k->c->nrules, sizeof *k->scratch);
+	k->scratch = sp_cc_get(k, k->c->nrules, sizeof *k->scratch);
 	if (sorted == NULL || v == NULL || k->scratch == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < k->c->ntools; i++)
@@ -406,7 +375,7 @@ put_tools(struct compiler *k, struct sp_img_head *head)
 static struct sp_ref
 put_callers(struct compiler *k, const struct cfg_rule *r)
 {
-	struct sp_img_caller *v = get(k, r->ncallers, sizeof *v);
+	struct sp_img_caller *v = sp_cc_get(k, r->ncallers, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -421,7 +390,7 @@ put_callers(struct compiler *k, const struct cfg_rule *r)
 static struct sp_ref
 put_values(struct compiler *k, const struct cfg_cond *c)
 {
-	struct sp_img_value *v = get(k, c->nvalues, sizeof *v);
+	struct sp_img_value *v = sp_cc_get(k, c->nvalues, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -436,13 +405,13 @@ put_values(struct compiler *k, const struct cfg_cond *c)
 static struct sp_ref
 put_conds(struct compiler *k, const struct cfg_cond *c, uint32_t n)
 {
-	struct sp_img_cond *v = get(k, n, sizeof *v);
+	struct sp_img_cond *v = sp_cc_get(k, n, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < n; i++)
 		v[i] = (struct sp_img_cond){
-			.argument = sp_imgb_str(k->b, c[i].argument.text), .path = texts(k, &c[i].path),
+			.argument = sp_imgb_str(k->b, c[i].argument.text), .path = sp_cc_texts(k, &c[i].path),
 			.values = put_values(k, &c[i]),
 		};
 	return SP_IMGB_ARRAY(k->b, v, n);
@@ -451,19 +420,39 @@ put_conds(struct compiler *k, const struct cfg_cond *c, uint32_t n)
 static struct sp_ref
 put_groups(struct compiler *k, const struct cfg_group *g, uint32_t n)
 {
-	struct sp_img_group *v = get(k, n, sizeof *v);
+	struct sp_img_group *v = sp_cc_get(k, n, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < n; i++)
-		v[i] = (struct sp_img_group){ .scopes = scope_set(k, &g[i].scopes), .tags = tag_set(k, &g[i].tags) };
+		v[i] = (struct sp_img_group){ .scopes = sp_cc_scope_set(k, &g[i].scopes), .tags = sp_cc_tag_set(k, &g[i].tags) };
 	return SP_IMGB_ARRAY(k->b, v, n);
+}
+
+static struct sp_ref
+put_selects(struct compiler *k, const struct cfg_rule *r)
+{
+	static const enum sp_select what[] = {
+		[WHAT_ALL] = SP_SELECT_ALL, [WHAT_NAME] = SP_SELECT_NAME, [WHAT_READ] = SP_SELECT_READ,
+		[WHAT_WRITE] = SP_SELECT_WRITE, [WHAT_TAG] = SP_SELECT_TAG, [WHAT_RESOURCE] = SP_SELECT_RESOURCE,
+		[WHAT_PROMPT] = SP_SELECT_PROMPT,
+	};
+	struct sp_img_select *v = sp_cc_get(k, r->ntargets, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < r->ntargets; i++)
+		v[i] = (struct sp_img_select){
+			.server = r->targets[i].server == UINT32_MAX ? SP_ANYONE : r->targets[i].server,
+			.what = what[r->targets[i].what], .pattern = sp_imgb_str(k->b, r->targets[i].pattern),
+		};
+	return SP_IMGB_ARRAY(k->b, v, r->ntargets);
 }
 
 static struct sp_ref
 put_rules(struct compiler *k)
 {
-	struct sp_img_rule *v = get(k, k->c->nrules, sizeof *v);
+	struct sp_img_rule *v = sp_cc_get(k, k->c->nrules, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -471,9 +460,9 @@ put_rules(struct compiler *k)
 		const struct cfg_rule *r = &k->c->rules[i];
 
 		v[i] = (struct sp_img_rule){
-			.verb = r->verb, .line = r->line, .callers = put_callers(k, r),
+			.verb = r->verb, .line = r->line, .selects = put_selects(k, r), .callers = put_callers(k, r),
 			.when = put_conds(k, r->when, r->nwhen), .unless = put_conds(k, r->unless, r->nunless),
-			.scopes = scope_set(k, &r->scopes), .tags = tag_set(k, &r->tags),
+			.scopes = sp_cc_scope_set(k, &r->scopes), .tags = sp_cc_tag_set(k, &r->tags),
 			.any = put_groups(k, r->any, r->nany), .not = put_groups(k, &r->not, r->has_not ? 1 : 0),
 			.manner = r->manner, .text = sp_imgb_str(k->b, r->text),
 		};
@@ -484,16 +473,6 @@ put_rules(struct compiler *k)
 /* ---- the endpoint */
 
 static sp_slice
-keep(struct compiler *k, struct sp_out *o)
-{
-	sp_slice s = sp_arena_copy(&k->c->mem, sp_out_view(o));
-
-	if (o->full || s.p == NULL)
-		k->failed = true;
-	return s;
-}
-
-static sp_slice
 authority(struct compiler *k, sp_slice host, bool v6, unsigned port)
 {
 	char buf[320];
@@ -502,12 +481,12 @@ authority(struct compiler *k, sp_slice host, bool v6, unsigned port)
 	sp_out_init(&o, buf, sizeof buf);
 	if (v6)
 		sp_out_byte(&o, '[');
-	sp_out_slice(&o, lower(k, host));
+	sp_out_slice(&o, sp_cc_lower(k, host));
 	if (v6)
 		sp_out_byte(&o, ']');
 	if (port != 0)
 		sp_out_fmt(&o, ":%u", port);
-	return keep(k, &o);
+	return sp_cc_keep(k, &o);
 }
 
 struct names { sp_slice *v; uint32_t n; };
@@ -526,7 +505,7 @@ add_host(struct compiler *k, struct names *hosts, struct names *origins, bool ht
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_str(&o, https ? "https://" : "http://");
 	sp_out_slice(&o, authority(k, host, v6, port == usual ? 0 : port));
-	add_slot(origins->v, &origins->n, keep(k, &o));
+	add_slot(origins->v, &origins->n, sp_cc_keep(k, &o));
 }
 
 static bool
@@ -546,7 +525,7 @@ put_hosts(struct compiler *k, struct sp_img_head *head)
 {
 	const struct sp_uri *u = &k->c->url_parts;
 	size_t room = 8 * (size_t)(k->c->nlistens + 1);
-	struct names hosts = { get(k, room, sizeof(sp_slice)), 0 }, origins = { get(k, room, sizeof(sp_slice)), 0 };
+	struct names hosts = { sp_cc_get(k, room, sizeof(sp_slice)), 0 }, origins = { sp_cc_get(k, room, sizeof(sp_slice)), 0 };
 
 	if (hosts.v == NULL || origins.v == NULL)
 		return;
@@ -591,6 +570,9 @@ public_scopes(const struct compiler *k, sp_slice *v)
 
 		for (uint32_t t = 0; t < k->c->ntools && !reads; t++)
 			reads = cfg_names(r, t) && !k->c->tools[t].write;
+		/* Of an mcp server nobody knows: what opens it is what basic use needs. */
+		for (uint32_t t = 0; t < k->c->nparts && !reads; t++)
+			reads = cfg_names(r, k->c->ntools + t);
 		if (reads && cfg_opens(r) && r->manner != SP_MANNER_HIDE)
 			sp_cfg_join(&s, &one);
 	}
@@ -603,15 +585,15 @@ public_scopes(const struct compiler *k, sp_slice *v)
 static void
 put_metadata(struct compiler *k, struct sp_img_head *head)
 {
-	sp_slice *scopes = get(k, k->c->nscope_names, sizeof *scopes);
-	sp_slice *issuers = get(k, k->c->nsources, sizeof *issuers);
+	sp_slice *scopes = sp_cc_get(k, k->c->nscope_names, sizeof *scopes);
+	sp_slice *issuers = sp_cc_get(k, k->c->nsources, sizeof *issuers);
 	uint32_t n = 0;
 	struct sp_out url, json;
 
 	if (scopes == NULL || issuers == NULL)
 		return;
 	for (uint32_t i = 0; i < k->c->nsources; i++)
-		if (k->c->sources[i].type == SP_SOURCE_JWT)
+		if (k->c->sources[i].published)
 			add_slot(issuers, &n, k->c->sources[i].issuer.text);
 	sp_out_heap(&url, 8192);
 	sp_out_heap(&json, 1 << 20);
@@ -650,7 +632,7 @@ put_endpoint(struct compiler *k, struct sp_img_head *head)
 static struct sp_ref
 put_listens(struct compiler *k)
 {
-	struct sp_img_listen *v = get(k, k->c->nlistens, sizeof *v);
+	struct sp_img_listen *v = sp_cc_get(k, k->c->nlistens, sizeof *v);
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
@@ -696,9 +678,11 @@ sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e)
 	head.listens = put_listens(&k);
 	head.state_path = sp_imgb_str(out, c->state);
 	head.unlock_ref = sp_imgb_str(out, c->unlock);
-	head.scopes = put_scopes(&k);
-	head.tags = texts(&k, &tags);
-	head.sources = put_sources(&k, &head);
+	head.scopes = sp_cc_scopes(&k);
+	head.tags = sp_cc_texts(&k, &tags);
+	head.sources = sp_cc_sources(&k, &head);
+	head.authorities = sp_cc_authorities(&k);
+	head.accounts = sp_cc_accounts(&k);
 	head.servers = put_servers(&k);
 	head.rules = put_rules(&k);
 	head.tools = put_tools(&k, &head);

@@ -20,7 +20,10 @@ static const char api[] = "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"ve
     "\"oauth\":{\"type\":\"oauth2\",\"flows\":{}}}}}";
 
 static struct kit_file files[] = {
-	{ "c/sallyport.yaml", NULL }, { "c/api.json", api }, { "c/jwks.json", "{\"keys\":[" KIT_JWK "]}" }, { NULL, NULL },
+	{ "c/sallyport.yaml", NULL }, { "c/api.json", api }, { "c/jwks.json", "{\"keys\":[" KIT_JWK "]}" },
+	{ "/etc/passwd", "zoe:x:2000:100::/:/\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nalso:x:1000:7::/:/\nbad\n" },
+	{ "/etc/group", "ann:x:1000:\nops:x:50:ann,bob\nusers:x:100:\nworse:x:51:anna,an\n" },
+	{ NULL, NULL },
 };
 
 struct world { struct sp_imgb b; struct sp_image img; };
@@ -32,7 +35,7 @@ open_world(struct world *w, const char *yaml)
 	enum sp_status st;
 
 	files[0].text = yaml;
-	st = kit_load(files, (struct sp_config_opts){ .generation = 7 }, &f, &w->b, &w->img);
+	st = kit_load(files, (struct sp_config_opts){ .generation = 7, .uid = 1000 }, &f, &w->b, &w->img);
 	if (st != SP_OK)
 		kit_show(&f);
 	assert_int_equal(st, SP_OK);
@@ -309,6 +312,127 @@ expect_text(void (*write)(struct sp_out *, const struct sp_image *), const struc
 }
 
 static void
+test_mcp(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "auth: {type: static}\nservers:\n"
+	    "  wiki: {mcp: 'https://Wiki.example:8443/a/mcp?tenant=1', secrets: {t: vault:t, k: {secret: env:K, as: header X-Key}}}\n"
+	    "  bare: {mcp: 'http://10.0.0.1'}\n  s: {openapi: api.json}\n"
+	    "rules:\n  - {allow: [wiki, s.list], require_scopes: x}\n"
+	    "  - {guard: ['wiki.delete_*', 'all.access:write', 'wiki.resource:file:///**', wiki.prompt:hi, s.access:read], "
+	    "require_scopes: y}\n  - {allow: bare.a, require_scopes: x}\n");
+	const struct sp_img_server *s = SP_IMG_AT(&w.img, h->servers, server, 0);
+	const struct sp_img_grant *g = SP_IMG_AT(&w.img, s->grants, grant, 0);
+	const struct sp_img_op *op = SP_IMG_AT(&w.img, s->ops, op, 0);
+	const struct sp_img_rule *guard = SP_IMG_AT(&w.img, h->rules, rule, 1);
+	static const struct { uint32_t server, what; const char *pattern; } selects[] = {
+		{ 0, SP_SELECT_NAME, "delete_*" }, { SP_ANYONE, SP_SELECT_WRITE, "" }, { 0, SP_SELECT_RESOURCE, "file:///**" },
+		{ 0, SP_SELECT_PROMPT, "hi" }, { 2, SP_SELECT_READ, "" },
+	};
+
+	(void)state;
+	assert_int_equal(s->kind, SP_SERVER_MCP);
+	expect(&w, s->host, "wiki.example");
+	assert_int_equal(s->port, 8443);
+	expect(&w, s->base_path, "/a/mcp?tenant=1");
+	assert_int_equal(s->private_ok, 1);
+	expect_texts(&w, s->slots, "header authorization | header x-key");
+	assert_int_equal(s->grants.n, 2);
+	expect(&w, g->field, "Authorization");
+	expect(&w, g->before, "Bearer ");
+	expect(&w, g->path_prefix, "/a/mcp");
+	expect(&w, g->host, "wiki.example");
+	assert_int_equal(g->methods, 1u << SP_GET | 1u << SP_POST | 1u << SP_DELETE);
+	assert_int_equal(s->ops.n, 3);
+	assert_int_equal(op[0].method, SP_POST);
+	assert_int_equal(op[1].method, SP_GET);
+	assert_int_equal(op[2].method, SP_DELETE);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(op[i].grants.n, 2);
+	expect(&w, s[1].base_path, "/");
+	assert_int_equal(s[1].https, 0);
+	assert_int_equal(h->tools.n, 6);		/* those of the document: others are known when they run */
+	assert_int_equal(guard->selects.n, SP_COUNT(selects));
+	for (uint32_t i = 0; i < SP_COUNT(selects); i++) {
+		const struct sp_img_select *x = SP_IMG_AT(&w.img, guard->selects, select, i);
+
+		assert_int_equal(x->server, selects[i].server);
+		assert_int_equal(x->what, selects[i].what);
+		expect(&w, x->pattern, selects[i].pattern);
+	}
+	sp_imgb_free(&w.b);
+}
+
+static void
+test_authorities(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "listen: [unix:s, '127.0.0.1:1']\nauth:\n"
+	    "  - {type: jwt, name: a, issuer: https://A.example/realm/}\n"
+	    "  - {type: remote, issuer: https://A.example/realm/, audience: other}\n"
+	    "  - {type: jwt, name: c, issuer: https://c.example, keys: 'https://k.example/jwks?t=1'}\n"
+	    "  - {type: jwt, name: d, issuer: https://d.example, keys: 'https://k.example/jwks?t=1'}\n"
+	    "  - {type: jwt, name: e, issuer: 'http://127.0.0.1:90', keys: 'http://127.0.0.1:90'}\n"
+	    "  - {type: jwt, name: f, issuer: https://f.example, keys: file:hs}\n"
+	    "  - {type: jwt, name: g, issuer: https://g.example, keys: jwks.json}\n"
+	    "  - {type: static, header: X-Api-Key}\n  - {type: peer}\n"
+	    "servers: {s: {openapi: api.json}}\nrules: [{allow: s, require_scopes: x}]\n");
+	const struct sp_img_source *s = SP_IMG_AT(&w.img, h->sources, source, 0);
+	const struct sp_img_authority *a = SP_IMG_AT(&w.img, h->authorities, authority, 0);
+	static const uint32_t of[] = { 1, 1, 2, 2, 3, 0, 0, 0, 0 };
+
+	(void)state;
+	assert_int_equal(h->authorities.n, 3);
+	for (size_t i = 0; i < SP_COUNT(of); i++) {
+		assert_int_equal(s[i].authority, of[i]);
+		assert_int_equal(s[i].published, i == 1);	/* a remote says where tokens are to be had */
+	}
+	expect(&w, a[0].issuer, "https://A.example/realm/");
+	expect(&w, a[0].url, "");
+	expect(&w, a[0].host, "a.example");
+	expect(&w, a[0].path, "/realm");
+	assert_int_equal(a[0].port, 443);
+	assert_int_equal(a[0].private_ok, 1);
+	expect(&w, a[1].url, "https://k.example/jwks?t=1");
+	expect(&w, a[1].path, "/jwks?t=1");
+	expect(&w, a[2].path, "/");
+	assert_int_equal(a[2].https, 0);
+	assert_int_equal(a[2].port, 90);
+	expect(&w, s[5].keys_ref, "file:c/hs");
+	assert_int_equal(s[6].keys_ref.n, 0);
+	expect(&w, s[6].keys, "{\"keys\":[" KIT_JWK "]}");
+	expect(&w, s[7].header, "x-api-key");
+	expect_texts(&w, s[8].users, "ann");		/* whoever runs us, written out */
+	assert_int_equal(h->accounts.n, 1);
+	expect_texts(&w, s[1].audiences, "other");
+	assert_true(sp_find(sp_img_str(&w.img, h->metadata), SP_LIT("\"authorization_servers\":[\"https://A.example/realm/\"]")) != SIZE_MAX);
+	expect_text(sp_config_full, &w, "    keys: (the issuer's metadata says)\n    # published as a place to get tokens\n");
+	expect_text(sp_config_full, &w, "    keys: https://k.example/jwks?t=1\n");
+	expect_text(sp_config_full, &w, "    header: x-api-key\n");
+	expect_text(sp_config_full, &w, "    # accounts of this machine that are admitted: 1\n    users: [\"ann\"]\n");
+	sp_imgb_free(&w.b);
+}
+
+static void
+test_accounts(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "listen: unix:s\nauth: {type: peer, users: '*'}\n"
+	    "servers: {s: {openapi: api.json}}\nrules: [{allow: s, require_scopes: x}]\n");
+	const struct sp_img_account *a = SP_IMG_AT(&w.img, h->accounts, account, 0);
+
+	(void)state;
+	assert_int_equal(h->accounts.n, 2);		/* by number; of two with one number the first */
+	assert_int_equal(a[0].uid, 1000);
+	expect(&w, a[0].name, "ann");
+	expect_texts(&w, a[0].groups, "ann | ops");
+	assert_int_equal(a[1].uid, 2000);
+	expect(&w, a[1].name, "zoe");
+	expect_texts(&w, a[1].groups, "users");
+	sp_imgb_free(&w.b);
+}
+
+static void
 test_reports(void **state)
 {
 	struct world w;
@@ -330,6 +454,19 @@ test_reports(void **state)
 	expect_text(sp_config_full, &w, "  idle_time: 60s\n");
 	expect_text(sp_config_full, &w, "        secret: vault:pdns\n        as: header X-API-Key\n");
 	sp_imgb_free(&w.b);
+	open_world(&w, "auth: [{type: static}, {type: jwt, name: ci, issuer: https://i.example, give_scopes: r}]\n"
+	    "servers: {wiki: {mcp: 'https://wiki.internal/mcp', secrets: {t: vault:wiki}}}\n"
+	    "rules:\n  - {allow: 'wiki.get_*', require_scopes: r}\n  - {allow: wiki.get_page, for: ci, require_scopes: q}\n"
+	    "  - {deny: wiki.get_secret, for: static}\n  - {allow: 'wiki.resource:file:///**', for: ci}\n");
+	expect_text(sp_config_summary, &w, "ok: 1 server, 0 tools: 0 open to anyone, 0 to some callers, 0 closed; "
+	    "1 MCP server, whose tools are known when it runs. Secrets: wiki → https://wiki.internal\n");
+	expect_text(sp_config_table, &w, "\ns       a   wiki.get_*\n");
+	expect_text(sp_config_table, &w, "\ns       s   wiki.get_page\n");
+	expect_text(sp_config_table, &w, "\n.       a   wiki.get_secret\n");
+	expect_text(sp_config_table, &w, "\n.       a   wiki.resource:file:///**\n");
+	expect_text(sp_config_table, &w, "\n.       .   wiki.**\n");
+	expect_text(sp_config_full, &w, "    mcp: https://wiki.internal:443/mcp\n");
+	sp_imgb_free(&w.b);
 }
 
 int
@@ -344,6 +481,9 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_management),
+		cmocka_unit_test(test_mcp),
+		cmocka_unit_test(test_authorities),
+		cmocka_unit_test(test_accounts),
 		cmocka_unit_test(test_reports),
 	};
 

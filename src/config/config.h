@@ -42,9 +42,11 @@ enum sp_status sp_config_read_file(void *ctx, sp_slice path, size_t max, struct 
 
 struct sp_config_opts {
 	uint32_t generation;
+	uint32_t uid;			/* whose login name a source of type `peer` means without `users` */
 	bool	 accept_ask;		/* tests only: `ask` is decided, but not yet served */
 	bool	 accept_pointless;	/* tests only: rules without effect are warnings */
 	sp_config_read_fn read;		/* NULL: sp_config_read_file */
+	bool	 (*runs)(void *ctx, sp_slice path);	/* is there a program?  NULL: the file system */
 	void	*ctx;
 };
 

@@ -97,13 +97,33 @@ tags(struct sp_out *o, const struct sp_image *img, const char *key, struct sp_re
 }
 
 static void
+keys_of(struct sp_out *o, const struct sp_image *img, const struct sp_img_source *s)
+{
+	const struct sp_img_authority *a;
+
+	if (s->keys_ref.n != 0)
+		line(o, "    keys", sp_img_str(img, s->keys_ref));
+	if (s->authority == 0)
+		return;
+	a = SP_IMG_AT(img, img->head->authorities, authority, s->authority - 1);
+	line(o, "    keys", a->url.n != 0 ? sp_img_str(img, a->url) : SP_LIT("(the issuer's metadata says)"));
+}
+
+static void
 source(struct sp_out *o, const struct sp_image *img, const struct sp_img_source *s)
 {
-	static const char *const types[] = { "", "jwt", "static", "anonymous" };
+	static const char *const types[] = { "", "jwt", "static", "anonymous", "remote", "peer" };
 
 	sp_out_fmt(o, "  - type: %s\n    name: %.*s\n", types[s->type], SP_PRI(sp_img_str(img, s->name)));
-	if (s->type == SP_SOURCE_JWT) {
+	if (s->header.n != 0)
+		line(o, "    header", sp_img_str(img, s->header));
+	if (s->type == SP_SOURCE_PEER)
+		sp_out_fmt(o, "    # accounts of this machine that are admitted: %u\n", img->head->accounts.n);
+	if (s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE) {
 		line(o, "    issuer", sp_img_str(img, s->issuer));
+		keys_of(o, img, s);
+		if (s->published != 0)
+			sp_out_str(o, "    # published as a place to get tokens\n");
 		texts(o, img, "    audience", s->audiences);
 		sp_out_fmt(o, "    claims: {user: %.*s, tags: %.*s, scopes: %.*s}\n", SP_PRI(sp_img_str(img, s->claim_user)),
 		    SP_PRI(sp_img_str(img, s->claim_tags)), SP_PRI(sp_img_str(img, s->claim_scopes)));
@@ -164,8 +184,8 @@ grant(struct sp_out *o, const struct sp_image *img, const struct sp_img_grant *g
 static void
 server(struct sp_out *o, const struct sp_image *img, const struct sp_img_server *s)
 {
-	sp_out_fmt(o, "  %.*s:\n    url: %s://%.*s:%u%.*s\n", SP_PRI(sp_img_str(img, s->name)),
-	    s->https != 0 ? "https" : "http", SP_PRI(sp_img_str(img, s->host)), s->port,
+	sp_out_fmt(o, "  %.*s:\n    %s: %s://%.*s:%u%.*s\n", SP_PRI(sp_img_str(img, s->name)),
+	    s->kind == SP_SERVER_MCP ? "mcp" : "url", s->https != 0 ? "https" : "http", SP_PRI(sp_img_str(img, s->host)), s->port,
 	    SP_PRI(sp_img_str(img, s->base_path)));
 	if (s->kind == SP_SERVER_MANAGEMENT)
 		sp_out_str(o, "    # inside the program, never on the network\n");

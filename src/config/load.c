@@ -51,6 +51,15 @@ sp_config_read_file(void *ctx, sp_slice path, size_t max, struct sp_out *out, st
 	return st;
 }
 
+static bool
+is_program(void *ctx, sp_slice path)
+{
+	struct stat st;
+	char name[4097];
+
+	return sp_cstr(path, name, sizeof name) && stat(name, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+}
+
 static sp_slice
 folder_of(sp_slice path)
 {
@@ -68,8 +77,11 @@ examine(struct cfg *c, const struct node *root)
 	sp_cfg_collect_names(c);
 	sp_cfg_check_sources(c);
 	sp_cfg_load_keys(c);
+	sp_cfg_make_authorities(c);
+	sp_cfg_load_accounts(c);
 	sp_cfg_load_documents(c);
 	sp_cfg_make_tools(c);
+	sp_cfg_find_parts(c);
 	sp_cfg_match_rules(c);
 	sp_cfg_check_rules(c);
 	sp_cfg_check_servers(c);
@@ -122,6 +134,8 @@ sp_config_load(sp_slice path, const struct sp_config_opts *opts, struct sp_findi
 	}
 	if (o.read == NULL)
 		o.read = sp_config_read_file;
+	if (o.runs == NULL)
+		o.runs = is_program;
 	c->f = f;
 	c->opts = &o;
 	c->dir = folder_of(path);

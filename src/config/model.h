@@ -7,12 +7,14 @@
 #include "wire/uri.h"
 
 enum {
-	SP_CFG_STEP = 1,		/* the column `from` of config.md: what this version knows */
+	SP_CFG_STEP = 2,		/* the column `from` of config.md: what this version knows */
 	SP_CFG_RULES = 2000,
 	SP_CFG_NAMES = 1024,		/* scopes and tags each: SP_SCOPE_WORDS of policy/decide.h */
 	SP_CFG_SERVERS = 256,
 	SP_CFG_SOURCES = 64,
 	SP_CFG_LISTENS = 16,
+	SP_CFG_ACCOUNTS = 4096,		/* of this machine, whom a source of type peer admits */
+	SP_CFG_PARTS = 4096,		/* distinct parts of mcp servers that rules name */
 	SP_CFG_DOCUMENT = 64 << 20	/* bytes of an OpenAPI document */
 };
 
@@ -31,9 +33,17 @@ struct cfg_listen {
 struct cfg_scope { struct item name; sp_slice says; struct items implies; };
 struct cfg_give { struct item tag; struct items scopes; };
 
+struct cfg_authority { sp_slice issuer, url; struct sp_uri u; uint32_t line; };	/* u: of url, else of issuer */
+struct cfg_account { uint32_t uid, gid; sp_slice name; struct items groups; };
+
 struct cfg_source {
 	enum sp_source_type type;
 	struct item name, issuer, keys;
+	struct item header;		/* static: lower case; empty: Authorization */
+	sp_slice keys_ref;		/* an HS secret */
+	struct sp_uri issuer_parts;
+	uint32_t authority;		/* 1 + index; 0: none */
+	bool	 published;
 	struct items audience, users, require_scopes, restrict_tag, give_scopes;
 	sp_slice keys_text;
 	sp_slice claim_user, claim_tags, claim_scopes;
@@ -56,7 +66,8 @@ struct cfg_secret {
 };
 
 struct cfg_server {
-	struct item name, document, url;
+	struct item name, document;
+	struct item url;		/* of an mcp server: its endpoint */
 	enum sp_server_kind kind;
 	struct cfg_secret *secrets; uint32_t nsecrets;
 	struct sp_spec spec;
@@ -64,9 +75,10 @@ struct cfg_server {
 	struct sp_uri base;		/* of `url` or of the document */
 	bool	 has_base, private_ok;
 	uint32_t first_tool, ntools;
+	bool	 reached;		/* some rule opens something of it */
 };
 
-enum cfg_what { WHAT_ALL, WHAT_NAME, WHAT_READ, WHAT_WRITE, WHAT_TAG };
+enum cfg_what { WHAT_ALL, WHAT_NAME, WHAT_READ, WHAT_WRITE, WHAT_TAG, WHAT_RESOURCE, WHAT_PROMPT };
 struct cfg_target {			/* one entry of TOOLS */
 	struct item text;
 	uint32_t server;		/* index, or UINT32_MAX: all */
@@ -93,8 +105,11 @@ struct cfg_rule {
 	struct cfg_group not; bool has_not;
 	enum sp_manner manner;
 	bool	 bad;			/* an error was reported: no further opinion about it */
-	uint64_t *names;		/* bits over tools */
+	uint64_t *names;		/* bits over tools, then over parts: those that it surely names as a whole */
 };
+
+/* Something of an mcp server that a rule names.  What it has is known only while running. */
+struct cfg_part { uint32_t server; enum cfg_what what; sp_slice pattern; };
 
 struct cfg_tool {
 	uint32_t server;
@@ -123,6 +138,10 @@ struct cfg {
 	struct cfg_server *servers; uint32_t nservers;
 	struct cfg_rule *rules; uint32_t nrules;
 	struct cfg_tool *tools; uint32_t ntools;
+	struct cfg_part *parts; uint32_t nparts;
+	bool	 too_many_parts;	/* none is in the table then */
+	struct cfg_authority *authorities; uint32_t nauthorities;
+	struct cfg_account *accounts; uint32_t naccounts;
 	struct cfg_limits limits;
 	struct item *scope_names; uint32_t nscope_names;	/* the vocabulary, then what else is mentioned */
 	struct item *tag_names; uint32_t ntag_names;		/* what rules and sources speak of */
@@ -160,6 +179,15 @@ void sp_cfg_join(struct cfg_set *a, const struct cfg_set *b);
 
 /* After reading: documents, tools, what rules name, what is pointless or dangerous; then the image. */
 void sp_cfg_load_keys(struct cfg *c);
+SP_MUST bool sp_cfg_is_web(sp_slice text);	/* begins like a URL */
+void sp_cfg_make_authorities(struct cfg *c);
+void sp_cfg_load_accounts(struct cfg *c);
+void sp_cfg_find_parts(struct cfg *c);
+/* Does this target speak of all of the part; could it speak of some of it? */
+SP_MUST bool sp_cfg_names_part(const struct cfg_target *t, const struct cfg_part *p);
+SP_MUST bool sp_cfg_parts_overlap(const struct cfg_part *a, const struct cfg_part *b);
+/* The parts of mcp server `server` that a target means: at most one.  False: none. */
+SP_MUST bool sp_cfg_part_of(const struct cfg_target *t, uint32_t server, struct cfg_part *out);
 void sp_cfg_load_documents(struct cfg *c);
 void sp_cfg_make_tools(struct cfg *c);
 void sp_cfg_match_rules(struct cfg *c);
@@ -171,7 +199,7 @@ SP_MUST enum sp_status sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct
 /* First security alternative of an operation all of whose schemes have a secret; -1: none; -2: none is needed. */
 int sp_cfg_option(const struct cfg_server *s, const struct sp_spec_op *op);
 const struct cfg_secret *sp_cfg_secret_of(const struct cfg_server *s, uint32_t scheme);
-/* Bits over tools. */
+/* Bits over tools and parts. */
 static inline bool
 cfg_names(const struct cfg_rule *r, uint32_t tool)
 {

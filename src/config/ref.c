@@ -69,6 +69,64 @@ file_ref(struct cfg *c, const struct item *it, sp_slice path, const char *what, 
 	return out->p != NULL;
 }
 
+bool
+sp_cfg_is_ref(sp_slice s)
+{
+	static const sp_slice kinds[] = {
+		SP_LIT_INIT("vault:"), SP_LIT_INIT("file:"), SP_LIT_INIT("env:"), SP_LIT_INIT("command:"), SP_LIT_INIT("user:"),
+	};
+
+	for (size_t i = 0; i < SP_COUNT(kinds); i++)
+		if (sp_starts(s, kinds[i]))
+			return true;
+	return false;
+}
+
+/* As spawner looks for it: a whole path, or a name in the folders of SP_COMMAND_PATH. */
+static bool
+is_program(struct cfg *c, sp_slice word)
+{
+	sp_slice folders = SP_LIT(SP_COMMAND_PATH), folder;
+	char buf[SP_COMMAND_MAX + 64];
+	struct sp_out o;
+
+	if (word.p[0] == '/')
+		return c->opts->runs(c->opts->ctx, word);
+	while (sp_take_part(&folders, ':', &folder)) {
+		sp_out_init(&o, buf, sizeof buf);
+		sp_out_fmt(&o, "%.*s/%.*s", SP_PRI(folder), SP_PRI(word));
+		if (!o.full && c->opts->runs(c->opts->ctx, sp_out_view(&o)))
+			return true;
+	}
+	return false;
+}
+
+/* The program's name is shown, never what follows. */
+static bool
+command_ref(struct cfg *c, const struct item *it, sp_slice argv, const char *what)
+{
+	sp_slice rest = argv, word, program = { NULL, 0 };
+	uint32_t n = 0;
+
+	while (sp_take_part(&rest, ' ', &word)) {
+		if (word.n != 0 && n++ == 0)
+			program = word;
+	}
+	if (n == 0 || n > SP_COMMAND_WORDS || it->text.n > SP_COMMAND_MAX) {
+		ERR(c, it, "`%s`: `command:` wants a program and at most %d arguments, %d bytes in all", what,
+		    SP_COMMAND_WORDS - 1, SP_COMMAND_MAX);
+		return false;
+	}
+	if (program.p[0] != '/' && sp_has_byte(program, '/')) {
+		ERR(c, it, "`%s`: `command:` wants the whole path of its program, or a name that is in " SP_COMMAND_PATH, what);
+		return false;
+	}
+	if (!is_program(c, program))
+		WARN(c, it, "`%s`: the program `%.*s` is not there (a name is looked for in " SP_COMMAND_PATH ")", what,
+		    SP_PRI(program));
+	return true;
+}
+
 /* What stands here may be the secret itself: no message shows any of it. */
 bool
 sp_cfg_ref(struct cfg *c, const struct node *n, const char *what, sp_slice *out)
@@ -91,9 +149,13 @@ sp_cfg_ref(struct cfg *c, const struct node *n, const char *what, sp_slice *out)
 	rest = it.text;
 	if (sp_take(&rest, SP_LIT("file:")) && rest.n != 0)
 		return file_ref(c, &it, rest, what, out);
-	if (sp_starts(it.text, SP_LIT("command:")) || sp_starts(it.text, SP_LIT("user:"))) {
-		ERR(c, n, "`%s`: `%s` references are not available in this version", what,
-		    it.text.p[0] == 'c' ? "command:" : "user:");
+	rest = it.text;
+	if (sp_take(&rest, SP_LIT("command:"))) {
+		*out = it.text;
+		return command_ref(c, &it, rest, what);
+	}
+	if (sp_starts(it.text, SP_LIT("user:"))) {
+		ERR(c, n, "`%s`: `user:` references are not available in this version", what);
 		return false;
 	}
 	ERR(c, n, "`%s` must be a reference. Store the value: sallyport vault set NAME, then write vault:NAME", what);
@@ -130,7 +192,7 @@ has_userinfo(sp_slice url)
 }
 
 bool
-sp_cfg_url(struct cfg *c, const struct item *at, const char *what, struct sp_uri *out)
+sp_cfg_url_query(struct cfg *c, const struct item *at, const char *what, struct sp_uri *out)
 {
 	struct sp_err e = { 0 };
 	struct sp_uri u;
@@ -147,7 +209,22 @@ sp_cfg_url(struct cfg *c, const struct item *at, const char *what, struct sp_uri
 		ERR(c, at, "`%s` must be an absolute http or https URL%s%.*s", what, why.n == 0 ? "" : ": ", SP_PRI(why));
 		return false;
 	}
-	if (u.has_query || u.has_fragment) {
+	if (u.has_fragment) {
+		ERR(c, at, "`%s`: a fragment has no place here", what);
+		return false;
+	}
+	*out = u;
+	return true;
+}
+
+bool
+sp_cfg_url(struct cfg *c, const struct item *at, const char *what, struct sp_uri *out)
+{
+	struct sp_uri u;
+
+	if (!sp_cfg_url_query(c, at, what, &u))
+		return false;
+	if (u.has_query) {
 		ERR(c, at, "`%s`: a query or fragment has no place here", what);
 		return false;
 	}

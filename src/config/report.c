@@ -5,6 +5,8 @@
 #include "wire/http1.h"
 #include "wire/uri.h"
 
+#include <stdlib.h>
+
 /* ---- what callers of a source could reach */
 
 /*
@@ -119,13 +121,12 @@ rule_says(const struct reach *at, const struct sp_img_rule *r)
 }
 
 static char
-reached(const struct reach *at, const struct sp_img_tool *t)
+reached_by(const struct reach *at, const uint32_t *idx, uint32_t n)
 {
-	const uint32_t *idx = sp_img_u32(at->img, t->rules);
 	char base = 'a', best = '.';
 	bool open = false, anyone;
 
-	for (uint32_t i = 0; i < t->rules.n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(at->img, at->img->head->rules, rule, idx[i]);
 
 		if (r->when.n + r->unless.n != 0 || meant_by(at, r, &anyone) != MEANT)
@@ -137,7 +138,7 @@ reached(const struct reach *at, const struct sp_img_tool *t)
 	}
 	if (open || base == '.')
 		return base;
-	for (uint32_t i = 0; i < t->rules.n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(at->img, at->img->head->rules, rule, idx[i]);
 		char c;
 
@@ -149,6 +150,12 @@ reached(const struct reach *at, const struct sp_img_tool *t)
 			best = c;
 	}
 	return best;
+}
+
+static char
+reached(const struct reach *at, const struct sp_img_tool *t)
+{
+	return reached_by(at, sp_img_u32(at->img, t->rules), t->rules.n);
 }
 
 char
@@ -210,8 +217,10 @@ void
 sp_config_summary(struct sp_out *o, const struct sp_image *img)
 {
 	const struct sp_img_head *h = img->head;
-	uint32_t anyone = 0, some = 0;
+	uint32_t anyone = 0, some = 0, mcp = 0;
 
+	for (uint32_t i = 0; i < h->servers.n; i++)
+		mcp += SP_IMG_AT(img, h->servers, server, i)->kind == SP_SERVER_MCP;
 	for (uint32_t t = 0; t < h->tools.n; t++) {
 		const struct sp_img_tool *tool = SP_IMG_AT(img, h->tools, tool, t);
 		bool reachable = false, open = false;
@@ -229,16 +238,98 @@ sp_config_summary(struct sp_out *o, const struct sp_image *img)
 	sp_out_fmt(o, "ok: %u server%s, %u tool%s: %u open to anyone, %u to some callers, %u closed", h->servers.n,
 	    h->servers.n == 1 ? "" : "s", h->tools.n, h->tools.n == 1 ? "" : "s", anyone, some,
 	    h->tools.n - anyone - some);
+	if (mcp != 0)
+		sp_out_fmt(o, "; %u MCP server%s, whose tools are known when %s run%s", mcp, mcp == 1 ? "" : "s",
+		    mcp == 1 ? "it" : "they", mcp == 1 ? "s" : "");
 	write_secrets(o, img);
 	sp_out_byte(o, '\n');
 }
 
 /* ---- table */
 
+/* One row: what callers of each source could reach under these rules. */
+static void
+write_row(struct sp_out *o, const struct sp_image *img, const uint32_t *rules, uint32_t n)
+{
+	for (uint32_t s = 0; s < img->head->sources.n; s++) {
+		struct reach r = reach_of(img, s);
+		uint32_t width = SP_IMG_AT(img, img->head->sources, source, s)->name.n;
+
+		sp_out_byte(o, reached_by(&r, rules, n));
+		for (uint32_t i = 0; i < width + 1; i++)
+			sp_out_byte(o, ' ');
+	}
+}
+
+static bool
+seen_before(const struct sp_image *img, const struct sp_img_select *s)
+{
+	for (uint32_t i = 0; i < img->head->rules.n; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, i);
+
+		for (uint32_t k = 0; k < r->selects.n; k++) {
+			const struct sp_img_select *t = SP_IMG_AT(img, r->selects, select, k);
+
+			if (t == s)
+				return false;
+			if (t->what == s->what && t->server == s->server &&
+			    sp_eq(sp_img_str(img, t->pattern), sp_img_str(img, s->pattern)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Of an mcp server: a row for each part that rules name, as if something were called just so.  A pattern as a name is
+ * matched by itself and by whatever covers it.
+ */
+static void
+write_part(struct sp_out *o, const struct sp_image *img, uint32_t server, enum sp_component_kind kind, sp_slice name,
+    const char *label, uint32_t *rules)
+{
+	const struct sp_component c = { .server = server, .kind = kind, .write = true, .name = name };
+	uint32_t n = sp_component_rules(img, &c, rules, img->head->rules.n);
+
+	write_row(o, img, rules, n);
+	sp_out_fmt(o, "%.*s.%s%.*s\n", SP_PRI(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, server)->name)),
+	    label, SP_PRI(name));
+}
+
+static void
+write_select(struct sp_out *o, const struct sp_image *img, uint32_t server, const struct sp_img_select *s, uint32_t *rules)
+{
+	sp_slice pattern = sp_img_str(img, s->pattern);
+
+	if ((s->server != server && s->server != SP_ANYONE) || seen_before(img, s))
+		return;
+	if (s->what == SP_SELECT_NAME && !sp_eq(pattern, SP_LIT("**")))
+		write_part(o, img, server, SP_COMPONENT_TOOL, pattern, "", rules);
+	else if (s->what == SP_SELECT_RESOURCE && !sp_eq(pattern, SP_LIT("**")))
+		write_part(o, img, server, SP_COMPONENT_RESOURCE, pattern, "resource:", rules);
+	else if (s->what == SP_SELECT_PROMPT && !sp_eq(pattern, SP_LIT("**")))
+		write_part(o, img, server, SP_COMPONENT_PROMPT, pattern, "prompt:", rules);
+}
+
+static void
+write_mcp(struct sp_out *o, const struct sp_image *img, uint32_t server, uint32_t *rules)
+{
+	for (uint32_t i = 0; i < img->head->rules.n; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, i);
+
+		for (uint32_t k = 0; k < r->selects.n; k++)
+			write_select(o, img, server, SP_IMG_AT(img, r->selects, select, k), rules);
+	}
+	write_part(o, img, server, SP_COMPONENT_TOOL, SP_LIT("**"), "", rules);
+	write_part(o, img, server, SP_COMPONENT_RESOURCE, SP_LIT("**"), "resource:", rules);
+	write_part(o, img, server, SP_COMPONENT_PROMPT, SP_LIT("**"), "prompt:", rules);
+}
+
 void
 sp_config_table(struct sp_out *o, const struct sp_image *img)
 {
 	const struct sp_img_head *h = img->head;
+	uint32_t *rules = calloc(h->rules.n + 1, sizeof *rules);
 
 	sp_out_str(o, "a allow, ? ask, s short of a scope, . closed; users, tags and arguments in the caller's favour\n");
 	for (uint32_t s = 0; s < h->sources.n; s++)
@@ -247,15 +338,12 @@ sp_config_table(struct sp_out *o, const struct sp_image *img)
 	for (uint32_t t = 0; t < h->tools.n; t++) {
 		const struct sp_img_tool *tool = SP_IMG_AT(img, h->tools, tool, t);
 
-		for (uint32_t s = 0; s < h->sources.n; s++) {
-			struct reach r = reach_of(img, s);
-			uint32_t width = SP_IMG_AT(img, h->sources, source, s)->name.n;
-
-			sp_out_byte(o, reached(&r, tool));
-			for (uint32_t i = 0; i < width + 1; i++)
-				sp_out_byte(o, ' ');
-		}
+		write_row(o, img, sp_img_u32(img, tool->rules), tool->rules.n);
 		sp_out_fmt(o, "%.*s.%.*s\n", SP_PRI(sp_img_str(img, SP_IMG_AT(img, h->servers, server, tool->server)->name)),
 		    SP_PRI(sp_img_str(img, tool->name)));
 	}
+	for (uint32_t s = 0; rules != NULL && s < h->servers.n; s++)
+		if (SP_IMG_AT(img, h->servers, server, s)->kind == SP_SERVER_MCP)
+			write_mcp(o, img, s, rules);
+	free(rules);
 }

@@ -52,6 +52,36 @@ unknown_source(struct cfg *c, const struct item *it, sp_slice name)
 /* ---- TOOLS */
 
 static bool
+may_be_mcp(const struct cfg *c, uint32_t server)
+{
+	for (uint32_t i = 0; i < c->nservers; i++)
+		if ((server == UINT32_MAX || server == i) && c->servers[i].kind == SP_SERVER_MCP)
+			return true;
+	return false;
+}
+
+/* resource:URI and prompt:NAME. */
+static bool
+read_component(struct cfg *c, const struct item *it, sp_slice rest, struct cfg_target *t)
+{
+	bool resource = sp_take(&rest, SP_LIT("resource:"));
+
+	if (!resource)
+		(void)sp_take(&rest, SP_LIT("prompt:"));
+	t->what = resource ? WHAT_RESOURCE : WHAT_PROMPT;
+	t->pattern = rest;
+	if (rest.n == 0) {
+		ERR(c, it, resource ? "`resource:` needs a URI" : "`prompt:` needs a name");
+		return false;
+	}
+	if (!may_be_mcp(c, t->server)) {
+		ERR(c, it, "`%.*s`: an OpenAPI server has no resources and prompts, only tools", SP_PRI(it->text));
+		return false;
+	}
+	return true;
+}
+
+static bool
 read_selector(struct cfg *c, const struct item *it, sp_slice rest, struct cfg_target *t)
 {
 	if (rest.n == 0) {
@@ -75,12 +105,11 @@ read_selector(struct cfg *c, const struct item *it, sp_slice rest, struct cfg_ta
 			ERR(c, it, "`tag:` needs a tag");
 		return rest.n != 0;
 	}
-	if (sp_starts(rest, SP_LIT("resource:")) || sp_starts(rest, SP_LIT("prompt:"))) {
-		ERR(c, it, "resources and prompts come with MCP servers, which are not available in this version");
-		return false;
-	}
+	if (sp_starts(rest, SP_LIT("resource:")) || sp_starts(rest, SP_LIT("prompt:")))
+		return read_component(c, it, rest, t);
 	if (sp_has_byte(rest, ':')) {
-		ERR(c, it, "`%.*s`: after the dot stands a tool's name, access:read, access:write or tag:TAG", SP_PRI(it->text));
+		ERR(c, it, "`%.*s`: after the dot stands a tool's name, access:read, access:write, tag:TAG, "
+		    "resource:URI or prompt:NAME", SP_PRI(it->text));
 		return false;
 	}
 	return true;

@@ -213,14 +213,56 @@ sp_cfg_read_secrets(struct cfg *c, struct cfg_server *s, const struct node *n)
 		read_secret(c, s, v);
 }
 
+/* What the query says stands in clear here, in `check` and in the image. */
+static void
+refuse_query_secret(struct cfg *c, const struct cfg_server *s)
+{
+	static const sp_slice words[] = {
+		SP_LIT_INIT("key"), SP_LIT_INIT("token"), SP_LIT_INIT("secret"), SP_LIT_INIT("password"), SP_LIT_INIT("auth"),
+	};
+	sp_slice rest = s->base.query, pair, name;
+
+	while (sp_take_part(&rest, '&', &pair)) {
+		if (!sp_take_to(&pair, '=', &name))
+			continue;
+		for (size_t i = 0; i < SP_COUNT(words); i++)
+			for (size_t at = 0; at + words[i].n <= name.n; at++)
+				if (sp_eq_nocase(sp_sub(name, at, at + words[i].n), words[i])) {
+					ERR(c, &s->url, "`mcp`: `%.*s` looks like a secret, which may not stand in a file: write it as "
+					    "secrets: {NAME: {secret: vault:NAME, as: query %.*s}}", SP_PRI(name), SP_PRI(name));
+					return;
+				}
+	}
+}
+
+static void
+read_mcp(struct cfg *c, const struct node *v, struct cfg_server *s)
+{
+	s->kind = SP_SERVER_MCP;
+	if (!sp_cfg_text(c, v, "mcp", &s->url) || !sp_cfg_url_query(c, &s->url, "mcp", &s->base))
+		return;
+	if (!sp_cfg_is_clean_path(s->base.path)) {
+		ERR(c, v, "`mcp`: the path must be plain (no `%%`, `//` or dot segments)");
+		return;
+	}
+	s->has_base = s->private_ok = true;
+	refuse_query_secret(c, s);
+}
+
 static void
 read_document(struct cfg *c, const struct node *n, struct cfg_server *s)
 {
-	const struct node *v = sp_node_get(n, "openapi");
+	const struct node *v = sp_node_get(n, "openapi"), *mcp = sp_node_get(n, "mcp");
 
+	if (v != NULL && mcp != NULL) {
+		ERR(c, mcp->key, "a server has one of `openapi` and `mcp`, and `openapi` is here already");
+		return;
+	}
+	if (mcp != NULL)
+		read_mcp(c, mcp, s);
 	if (v == NULL) {
-		if (sp_node_get(n, "mcp") == NULL && sp_node_get(n, "stdio") == NULL)
-			ERR(c, n, "a server needs `openapi`: the path of its document");
+		if (mcp == NULL && sp_node_get(n, "stdio") == NULL)
+			ERR(c, n, "a server needs `openapi`, the path of its document, or `mcp`, the URL of an MCP server");
 		return;
 	}
 	if (!sp_cfg_text(c, v, "openapi", &s->document))
@@ -243,6 +285,10 @@ read_base(struct cfg *c, const struct node *n, struct cfg_server *s)
 		return;
 	if (s->kind == SP_SERVER_MANAGEMENT) {
 		ERR(c, v->key, "`url` is no key of the management server: it is inside the program");
+		return;
+	}
+	if (s->kind == SP_SERVER_MCP) {
+		ERR(c, v->key, "`url` is no key of an MCP server: `mcp` is its URL");
 		return;
 	}
 	if (!sp_cfg_text(c, v, "url", &s->url) || !sp_cfg_url(c, &s->url, "url", &s->base))
@@ -279,7 +325,7 @@ sp_cfg_read_servers(struct cfg *c, const struct node *n)
 	if (n->kind == NODE_BAD)
 		return;
 	if (n->kind != NODE_MAP || n->first == NULL) {
-		ERR(c, n, "`servers` must be a mapping: NAME: {openapi: PATH, …}");
+		ERR(c, n, "`servers` must be a mapping: NAME: {openapi: PATH, …} or {mcp: URL, …}");
 		return;
 	}
 	if (n->n > SP_CFG_SERVERS) {

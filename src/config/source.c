@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include "jose/jws.h"
+#include "wire/http1.h"
 
 enum { KEYS_BYTES = 256 * 1024 };
 
@@ -8,8 +9,8 @@ static const struct source_type { sp_slice name; enum sp_source_type type; int f
 	{ SP_LIT_INIT("jwt"), SP_SOURCE_JWT, 1 },
 	{ SP_LIT_INIT("static"), SP_SOURCE_STATIC, 1 },
 	{ SP_LIT_INIT("anonymous"), SP_SOURCE_ANONYMOUS, 1 },
-	{ SP_LIT_INIT("peer"), 0, 2 },
-	{ SP_LIT_INIT("remote"), 0, 2 },
+	{ SP_LIT_INIT("peer"), SP_SOURCE_PEER, 2 },
+	{ SP_LIT_INIT("remote"), SP_SOURCE_REMOTE, 2 },
 	{ SP_LIT_INIT("introspection"), 0, 3 },
 	{ SP_LIT_INIT("oauth"), 0, 4 },
 };
@@ -22,7 +23,7 @@ read_type(struct cfg *c, const struct node *n, struct cfg_source *s, struct item
 	const struct node *v = sp_node_get(n, "type");
 
 	if (v == NULL) {
-		ERR(c, n, "a source needs a `type`: jwt, static or anonymous");
+		ERR(c, n, "a source needs a `type`: jwt, remote, static, peer or anonymous");
 		return false;
 	}
 	if (!sp_cfg_text(c, v, "type", it))
@@ -143,56 +144,112 @@ refuse_keys(struct cfg *c, const struct node *n, const struct item *type, const 
 }
 
 static void
-read_issuer(struct cfg *c, const struct node *n, struct cfg_source *s)
+read_issuer(struct cfg *c, const struct node *n, const struct item *type, struct cfg_source *s)
 {
 	const struct node *v = sp_node_get(n, "issuer");
-	struct sp_uri u;
 
 	if (v == NULL) {
-		ERR(c, n, "a source of type `jwt` needs an `issuer`");
+		ERR(c, n, "a source of type `%.*s` needs an `issuer`", SP_PRI(type->text));
 		return;
 	}
-	if (!sp_cfg_text(c, v, "issuer", &s->issuer) || !sp_cfg_url(c, &s->issuer, "issuer", &u))
+	if (!sp_cfg_text(c, v, "issuer", &s->issuer) || !sp_cfg_url(c, &s->issuer, "issuer", &s->issuer_parts)) {
+		s->issuer.text.n = 0;
 		return;
-	if (!u.https && !sp_host_is_loopback(u.host, u.kind))
+	}
+	if (!s->issuer_parts.https && !sp_host_is_loopback(s->issuer_parts.host, s->issuer_parts.kind)) {
 		ERR(c, v, "`issuer` must be https (http only on loopback)");
+		s->issuer.text.n = 0;
+	}
 }
 
-static bool
-is_later_key_form(sp_slice s)
-{
-	return sp_starts(s, SP_LIT("https://")) || sp_starts(s, SP_LIT("http://"));
-}
-
-/* What stands here by mistake may be an HMAC secret: no message shows any of it. */
+/* The path of a file, a URL, or the reference of an HS secret.  What stands here by mistake may be such a secret: no
+ * message shows any of it. */
 static void
 read_keys(struct cfg *c, const struct node *n, struct cfg_source *s)
 {
 	const struct node *v = sp_node_get(n, "keys");
 
-	if (v == NULL) {
-		ERR(c, n, "`keys` is needed in this version: the path of a JWKS or PEM file");
+	if (v == NULL || !sp_cfg_text(c, v, "keys", &s->keys) || !sp_cfg_is_ref(s->keys.text))
+		return;
+	if (!sp_cfg_ref(c, v, "keys", &s->keys_ref))
+		s->keys.text.n = 0;
+}
+
+/* Fields of a request that mean something else, to us or to what stands in front of us. */
+static bool
+is_taken_header(sp_slice name)
+{
+	static const sp_slice taken[] = {
+		SP_LIT_INIT("authorization"), SP_LIT_INIT("cookie"), SP_LIT_INIT("host"), SP_LIT_INIT("origin"),
+		SP_LIT_INIT("connection"), SP_LIT_INIT("keep-alive"), SP_LIT_INIT("te"), SP_LIT_INIT("trailer"),
+		SP_LIT_INIT("transfer-encoding"), SP_LIT_INIT("upgrade"), SP_LIT_INIT("expect"), SP_LIT_INIT("via"),
+		SP_LIT_INIT("date"), SP_LIT_INIT("user-agent"), SP_LIT_INIT("referer"), SP_LIT_INIT("from"),
+		SP_LIT_INIT("range"), SP_LIT_INIT("cache-control"), SP_LIT_INIT("pragma"), SP_LIT_INIT("forwarded"),
+		SP_LIT_INIT("last-event-id"), SP_LIT_INIT("dpop"), SP_LIT_INIT("x-real-ip"), SP_LIT_INIT("traceparent"),
+		SP_LIT_INIT("tracestate"), SP_LIT_INIT("baggage"),
+	};
+	static const sp_slice families[] = {
+		SP_LIT_INIT("mcp-"), SP_LIT_INIT("content-"), SP_LIT_INIT("accept"), SP_LIT_INIT("if-"),
+		SP_LIT_INIT("proxy-"), SP_LIT_INIT("sec-"), SP_LIT_INIT("x-forwarded-"), SP_LIT_INIT("access-control-"),
+	};
+
+	for (size_t i = 0; i < SP_COUNT(taken); i++)
+		if (sp_eq(taken[i], name))
+			return true;
+	for (size_t i = 0; i < SP_COUNT(families); i++)
+		if (sp_starts(name, families[i]))
+			return true;
+	return false;
+}
+
+static void
+read_header(struct cfg *c, const struct node *n, struct cfg_source *s)
+{
+	const struct node *v = sp_node_get(n, "header");
+	struct item it;
+	char low[65];
+
+	if (v == NULL || !sp_cfg_text(c, v, "header", &it))
+		return;
+	if (it.text.n >= sizeof low || sp_span(it.text, sp_is_tchar) != it.text.n) {
+		ERR(c, v, "`header` must be the name of one header, of at most 64 letters, digits and `-`");
 		return;
 	}
-	if (!sp_cfg_text(c, v, "keys", &s->keys))
+	for (size_t i = 0; i < it.text.n; i++)
+		low[i] = it.text.p[i] >= 'A' && it.text.p[i] <= 'Z' ? (char)(it.text.p[i] + 32) : it.text.p[i];
+	if (is_taken_header(sp_mem(low, it.text.n))) {
+		ERR(c, v, "`header`: %.*s means something else; take a name of its own, as X-API-Key%s", SP_PRI(it.text),
+		    sp_eq_nocase(it.text, SP_LIT("authorization")) ? " (without `header` it is Authorization: Bearer)" : "");
 		return;
-	if (is_later_key_form(s->keys.text)) {
-		ERR(c, v, "`keys` from a URL is not available in this version: save the key set in a file");
-		s->keys.text.n = 0;
-	} else if (sp_starts(s->keys.text, SP_LIT("vault:")) || sp_starts(s->keys.text, SP_LIT("env:")) ||
-	    sp_starts(s->keys.text, SP_LIT("file:")) || sp_starts(s->keys.text, SP_LIT("command:"))) {
-		ERR(c, v, "an HS secret as `keys` is not available in this version: use the path of a JWKS or PEM file");
-		s->keys.text.n = 0;
 	}
+	s->header = it;
+	s->header.text = sp_arena_copy(&c->mem, sp_mem(low, it.text.n));
+}
+
+/* Which keys a source of which type does not have. */
+static void
+refuse_others(struct cfg *c, const struct node *n, const struct item *type, const struct cfg_source *s)
+{
+	static const char *const of_jwt[] = { "header", NULL };
+	static const char *const of_static[] = { "issuer", "audience", "keys", "claims", NULL };
+	static const char *const of_peer[] = { "issuer", "audience", "keys", "claims", "header", NULL };
+	static const char *const of_anonymous[] = {
+		"issuer", "audience", "keys", "claims", "header", "users", "require_scopes", "restrict_tag", "give_by_tag", NULL
+	};
+
+	refuse_keys(c, n, type, s->type == SP_SOURCE_STATIC ? of_static : s->type == SP_SOURCE_PEER ? of_peer :
+	    s->type == SP_SOURCE_ANONYMOUS ? of_anonymous : of_jwt);
+}
+
+static bool
+reads_jwts(const struct cfg_source *s)
+{
+	return s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE;
 }
 
 static void
 read_source(struct cfg *c, const struct node *n)
 {
-	static const char *const not_static[] = { "issuer", "audience", "keys", "claims", NULL };
-	static const char *const not_anonymous[] = {
-		"issuer", "audience", "keys", "claims", "users", "require_scopes", "restrict_tag", "give_by_tag", NULL
-	};
 	struct cfg_source *s = &c->sources[c->nsources];
 	struct item type;
 
@@ -202,14 +259,15 @@ read_source(struct cfg *c, const struct node *n)
 	s->line = n->line;
 	s->col = n->col;
 	read_source_name(c, sp_node_get(n, "name"), &type, s);
-	if (s->type == SP_SOURCE_JWT) {
-		read_issuer(c, n, s);
+	refuse_others(c, n, &type, s);
+	if (reads_jwts(s)) {
+		read_issuer(c, n, &type, s);
 		read_keys(c, n, s);
 		read_list(c, n, "audience", &s->audience);
-	} else {
-		refuse_keys(c, n, &type, s->type == SP_SOURCE_STATIC ? not_static : not_anonymous);
 	}
-	read_claims(c, s->type == SP_SOURCE_JWT ? sp_node_get(n, "claims") : NULL, s);
+	if (s->type == SP_SOURCE_STATIC)
+		read_header(c, n, s);
+	read_claims(c, reads_jwts(s) ? sp_node_get(n, "claims") : NULL, s);
 	read_list(c, n, "users", &s->users);
 	read_scope_list(c, n, "require_scopes", &s->require_scopes);
 	read_list(c, n, "restrict_tag", &s->restrict_tag);
@@ -300,12 +358,54 @@ load_keys(struct cfg *c, struct cfg_source *s)
 void
 sp_cfg_load_keys(struct cfg *c)
 {
-	for (uint32_t i = 0; i < c->nsources; i++)
-		if (c->sources[i].type == SP_SOURCE_JWT && c->sources[i].keys.text.n != 0)
-			load_keys(c, &c->sources[i]);
+	for (uint32_t i = 0; i < c->nsources; i++) {
+		struct cfg_source *s = &c->sources[i];
+
+		if (s->keys.text.n != 0 && s->keys_ref.n == 0 && !sp_cfg_is_web(s->keys.text))
+			load_keys(c, s);
+	}
 }
 
 /* ---- sources among each other */
+
+static void
+check_two(struct cfg *c, const struct cfg_source *s, const struct cfg_source *t)
+{
+	bool same = s->type == t->type;
+
+	if (same && s->type == SP_SOURCE_STATIC && s->header.text.n == 0 && t->header.text.n == 0)
+		ERR(c, s, "two sources for one token: line %u has a `static` source already (a further one needs a `header`)",
+		    t->line);
+	else if (same && s->type == SP_SOURCE_STATIC && sp_eq(s->header.text, t->header.text))
+		ERR(c, &s->header, "two sources for one token: line %u takes it from this `header` already", t->line);
+	else if (same && (s->type == SP_SOURCE_ANONYMOUS || s->type == SP_SOURCE_PEER))
+		ERR(c, s, "line %u has %s source already", t->line, s->type == SP_SOURCE_PEER ? "a `peer`" : "an `anonymous`");
+	else if (sp_eq(s->name.text, t->name.text))
+		ERR(c, &s->name, "the source name `%.*s` is taken by line %u: give one a `name`", SP_PRI(s->name.text),
+		    t->line);
+}
+
+static bool
+has_unix(const struct cfg *c)
+{
+	for (uint32_t i = 0; i < c->nlistens; i++)
+		if (c->listens[i].unix_path)
+			return true;
+	return false;
+}
+
+/* Whoever says where tokens are to be had is published.  Without such a source the issuers of `jwt` are: a client that
+ * follows RFC 9728 must find one. */
+static void
+publish(struct cfg *c)
+{
+	bool remote = false;
+
+	for (uint32_t i = 0; i < c->nsources; i++)
+		remote = remote || c->sources[i].type == SP_SOURCE_REMOTE;
+	for (uint32_t i = 0; i < c->nsources; i++)
+		c->sources[i].published = c->sources[i].type == (remote ? SP_SOURCE_REMOTE : SP_SOURCE_JWT);
+}
 
 void
 sp_cfg_check_sources(struct cfg *c)
@@ -313,16 +413,10 @@ sp_cfg_check_sources(struct cfg *c)
 	for (uint32_t i = 0; i < c->nsources; i++) {
 		const struct cfg_source *s = &c->sources[i];
 
-		for (uint32_t j = 0; j < i; j++) {
-			const struct cfg_source *t = &c->sources[j];
-
-			if (s->type == t->type && s->type == SP_SOURCE_STATIC)
-				ERR(c, s, "two sources for one token: line %u has a `static` source already", t->line);
-			else if (s->type == t->type && s->type == SP_SOURCE_ANONYMOUS)
-				ERR(c, s, "line %u has an `anonymous` source already", t->line);
-			else if (sp_eq(s->name.text, t->name.text))
-				ERR(c, &s->name, "the source name `%.*s` is taken by line %u: give one a `name`",
-				    SP_PRI(s->name.text), t->line);
-		}
+		if (s->type == SP_SOURCE_PEER && !has_unix(c))
+			ERR(c, s, "`type: peer` needs a `listen: unix:PATH`: only there the kernel says who calls");
+		for (uint32_t j = 0; j < i; j++)
+			check_two(c, s, &c->sources[j]);
 	}
+	publish(c);
 }

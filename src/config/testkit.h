@@ -28,6 +28,16 @@ kit_read(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err
 	return sp_fail(e, SP_E_CONFIG, NULL, "No such file or directory");
 }
 
+/* Programs that there are: those that files names. */
+static inline bool
+kit_runs(void *ctx, sp_slice path)
+{
+	for (const struct kit_file *f = ctx; f->name != NULL; f++)
+		if (sp_eq(sp_str(f->name), path))
+			return true;
+	return false;
+}
+
 /* Loads files[0]; on success *img lives in *b. */
 static inline enum sp_status
 kit_load(const struct kit_file *files, struct sp_config_opts opts, struct sp_findings *f, struct sp_imgb *b,
@@ -39,6 +49,7 @@ kit_load(const struct kit_file *files, struct sp_config_opts opts, struct sp_fin
 	if (sp_crypto_init(&e) != SP_OK)
 		abort();
 	opts.read = kit_read;
+	opts.runs = kit_runs;
 	opts.ctx = (void *)(uintptr_t)files;
 	sp_findings_init(f, sp_str(files[0].name));
 	st = sp_config_load(sp_str(files[0].name), &opts, f, b);

@@ -32,12 +32,14 @@ SP_MUST bool sp_cfg_number(struct cfg *c, const struct node *n, const char *what
 SP_MUST bool sp_cfg_size(struct cfg *c, const struct node *n, const char *what, uint64_t min, uint64_t max, uint64_t *out);
 SP_MUST bool sp_cfg_time(struct cfg *c, const struct node *n, const char *what, uint64_t min_ms, uint64_t max_ms, uint64_t *out);
 SP_MUST bool sp_cfg_rate(struct cfg *c, const struct node *n, const char *what, uint64_t *calls, uint64_t *per_ms);
-/* vault:NAME, file:PATH (joined), env:NAME.  The value is never part of a message. */
+/* vault:NAME, file:PATH (joined), env:NAME, command:ARGV.  The value is never part of a message. */
+SP_MUST bool sp_cfg_is_ref(sp_slice text);	/* does it begin like one? */
 SP_MUST bool sp_cfg_ref(struct cfg *c, const struct node *n, const char *what, sp_slice *out);
 /* No `%`, no empty and no dot segments. */
 SP_MUST bool sp_cfg_is_clean_path(sp_slice path);
-/* An absolute http or https URL without userinfo, query and fragment. */
+/* An absolute http or https URL without userinfo, query and fragment; _query: one may be there. */
 SP_MUST bool sp_cfg_url(struct cfg *c, const struct item *at, const char *what, struct sp_uri *out);
+SP_MUST bool sp_cfg_url_query(struct cfg *c, const struct item *at, const char *what, struct sp_uri *out);
 /* A path, relative to the file's folder. */
 SP_MUST bool sp_cfg_path(struct cfg *c, const struct item *at, const char *what, sp_slice *out);
 SP_MUST bool sp_cfg_scope_token(struct cfg *c, const struct items *names, const char *what);

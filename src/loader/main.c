@@ -44,7 +44,7 @@ enter_jail(struct sp_err *e)
 static int
 run(sp_slice path, uint32_t generation)
 {
-	struct sp_config_opts opts = { .generation = generation };
+	struct sp_config_opts opts = { .generation = generation, .uid = geteuid() };
 	struct sp_findings found;
 	struct sp_imgb image;
 	struct sp_out text;
