@@ -23,7 +23,7 @@ say(const char *what, const char *why)
 
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_fmt(&o, "sallyport-loader: %s: %s\n", what, why);
-	(void)sp_write_all(STDERR_FILENO, sp_out_view(&o));
+	(void)!sp_write_all(STDERR_FILENO, sp_out_view(&o));
 }
 
 /* What the file asks for under `isolation` is not known yet: here every layer that there is counts, and the roles that
@@ -54,7 +54,7 @@ run(sp_slice path, uint32_t generation)
 	good = sp_config_load(path, &opts, &found, &image) == SP_OK;
 	sp_out_heap(&text, 1 << 20);
 	sp_findings_write(&text, &found);
-	(void)sp_write_all(STDERR_FILENO, sp_out_view(&text));
+	(void)!sp_write_all(STDERR_FILENO, sp_out_view(&text));
 	if (good && !sp_write_all(IMAGE_FD, sp_out_view(&image.o))) {
 		say("descriptor 4", "the image cannot be written");
 		good = false;
