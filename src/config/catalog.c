@@ -1,7 +1,7 @@
 /* What stands behind: documents, their tools, where secrets go, and which tools each rule names. */
 #include "config/value.h"
 
-#include "crypto/crypto.h"
+#include "image/shown.h"
 #include "policy/decide.h"
 #include "schema/schema.h"
 #include "wire/http1.h"
@@ -108,26 +108,12 @@ is_read(const struct sp_spec_op *op)
 	return op->method == SP_GET || op->method == SP_HEAD;
 }
 
-/* SERVER_tool; over 64 characters it is cut and ends in a hash of the whole. */
 static sp_slice
 shown_name(struct cfg *c, sp_slice server, sp_slice name)
 {
-	char buf[400], cut[80];
-	uint8_t hash[32];
-	struct sp_out o, short_one;
+	char buf[SP_SHOWN_MAX + 1];
 
-	sp_out_init(&o, buf, sizeof buf);
-	sp_out_slice(&o, server);
-	sp_out_byte(&o, '_');
-	sp_out_slice(&o, sp_sub(name, 0, 300));
-	if (o.n <= 64)
-		return sp_arena_copy(&c->mem, sp_out_view(&o));
-	sp_sha256(sp_out_view(&o), hash);
-	sp_out_init(&short_one, cut, sizeof cut);
-	sp_out_slice(&short_one, sp_sub(sp_out_view(&o), 0, 64 - 9));
-	sp_out_byte(&short_one, '_');
-	sp_out_hex(&short_one, hash, 4);
-	return sp_arena_copy(&c->mem, sp_out_view(&short_one));
+	return sp_arena_copy(&c->mem, sp_shown_make(server, name, buf));
 }
 
 static bool

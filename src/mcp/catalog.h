@@ -1,9 +1,11 @@
 /*
  * The components of one mcp server: what its egress was told by the upstream, and what fronts list and look up.  Both
  * build it with the same function from the same JSON, so that what is listed is what can be called.  An upstream's
- * definitions are foreign: names outside [A-Za-z0-9_.-]{1,128} (tools, prompts) and URIs that are none are left out,
- * with a reason; texts lose control and bidi characters and are cut; sizes are bounded (threat rows E05, E26, E27).
- * Pure.
+ * definitions are foreign: names outside [A-Za-z0-9_.-]{1,128} (tools, prompts), URIs that are none or run as a program
+ * (javascript: and the like), tools without an input schema of type object or with invalid x-mcp-header marks are left
+ * out, with a reason; texts lose control and bidi characters and are cut; sizes are bounded (threat rows E05, E26, E27).
+ * Kept are the fields that the specification names, less `execution` and keys of a hop in _meta; schemas keep every
+ * member, its order and the text of its numbers, and nothing that they point at is ever fetched.  Pure.
  */
 #ifndef SP_MCP_CATALOG_H
 #define SP_MCP_CATALOG_H
@@ -46,8 +48,10 @@ const struct sp_item *sp_catalog_at(const struct sp_catalog *c, enum sp_componen
 const struct sp_item *sp_catalog_find(const struct sp_catalog *c, enum sp_component_kind kind, sp_slice own_name);
 const struct sp_item *sp_catalog_shown(const struct sp_catalog *c, enum sp_component_kind kind, sp_slice shown);
 /* The first template that this URI can come from (RFC 6570, matched by its literal parts: an expression stands for a run
- * without '/', one with operator '+' or '/' for any run); NULL: none. */
+ * without '/', one with operator '+', '#' or '/' or modifier '*' for any run); NULL: none. */
 const struct sp_item *sp_catalog_template(const struct sp_catalog *c, sp_slice uri);
+/* Does a resource or template of it have this scheme? */
+SP_MUST bool sp_catalog_has_scheme(const struct sp_catalog *c, sp_slice scheme);
 /* Same items, same JSON? */
 SP_MUST bool sp_catalog_same(const struct sp_catalog *a, const struct sp_catalog *b, enum sp_component_kind kind);
 

@@ -26,6 +26,9 @@ struct sp_param_headers {
  * specification calls invalid are left out (clients drop such a tool).  Memory from `a`, which
  * must outlive *out. */
 SP_MUST enum sp_status sp_params_read(struct sp_arena *a, sp_slice schema, struct sp_param_headers *out);
+/* The same of a foreign tool, which marks that are not valid make unusable (mcp-spec 1.4): SP_E_REFUSED, e->log says why;
+ * SP_E_FULL: no room in `a`.  Nothing of *out points into the schema. */
+SP_MUST enum sp_status sp_params_judge(struct sp_arena *a, sp_jval *schema, struct sp_param_headers *out, struct sp_err *e);
 /* SP_E_HEADER_MISMATCH: missing, sent twice, undecodable, or other than the argument. */
 SP_MUST enum sp_status sp_params_check(struct sp_arena *a, const struct sp_param_headers *p,
     const struct sp_http_head *head, sp_jval *args, struct sp_err *e);
