@@ -4,7 +4,7 @@
 #include "front/gate.h"
 
 #include "mcp/result.h"
-#include "mcp/tools.h"
+#include "mcp/list.h"
 #include "os/role.h"
 
 static const sp_slice nothing = { NULL, 0 };
@@ -136,7 +136,10 @@ tools_list(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 	struct sp_err e = { 0 };
-	enum sp_status st = sp_mcp_tools_list(sp_reply_text(c), f->img, &f->seed, q->who, &q->ask, q->id, &e);
+	static struct sp_catalog *const catalogs[256];
+	static const uint32_t caps[256];
+	struct sp_world world = { f->img, catalogs, caps, f->seed };
+	enum sp_status st = sp_mcp_list(sp_reply_text(c), &world, q->who, &q->ask, q->id, &e);
 
 	if (st == SP_OK)
 		sp_reply_ok(c);

@@ -10,6 +10,9 @@
 #include "mcp/catalog.h"
 #include "mcp/era.h"
 
+enum { SP_PAGE_ITEMS = 200, SP_PAGE_BYTES = 262144, SP_CURSOR_MAX = 5632, SP_FOUND_RULES = 2048 };
+
+/* At most 256 servers, as the loader writes them. */
 struct sp_world {
 	const struct sp_image *img;
 	struct sp_catalog *const *catalogs;	/* one a server; NULL: not of kind mcp, or not known yet */
@@ -18,7 +21,8 @@ struct sp_world {
 };
 
 /* The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
- * server's is listed.  SP_E_BAD_PARAMS: the cursor; *o is then untouched. */
+ * server's is listed, and found: a caller whom the rules close it does not see the other.
+ * SP_E_BAD_PARAMS: the cursor; *o is then untouched. */
 SP_MUST enum sp_status sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who,
     const struct sp_mcp_ask *ask, sp_slice id, struct sp_err *e);
 
@@ -27,16 +31,18 @@ struct sp_found {
 	struct sp_component c;		/* rules included */
 	uint32_t tool;			/* index in the image, or UINT32_MAX */
 	const struct sp_item *item;	/* of a catalogue, or NULL: the image's, or not listed there */
-	uint32_t rules[SP_RULES_LEFT];	/* where c.rules points when there is no item */
+	uint32_t rules[SP_FOUND_RULES];	/* where c.rules points when there is no item and no tool */
 };
 /*
  * tools/call, prompts/get, complete, resources/read, (un)subscribe: the component behind ask->name.  A name of a server
  * whose catalogue is not known yet is found by its prefix, without an item, so that the rules can speak and its egress
  * can say what is wrong.  A URI is found by the listed resources, then the templates (the component is then the resource
- * of that URI), then, unlisted, at the only server with resources whose rules name it.  False: nobody has it.
+ * of that URI), then, unlisted, at the only server that may have resources and that rules name for it.  A completion is
+ * found by its prompt or template.  False: nobody has it.  *out must stay where it is while out->c is used.
  */
 SP_MUST bool sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask, struct sp_found *out);
-/* What we can do for this caller: of every server that has something this caller's lists show. */
+/* What we can do for this caller: tools, and of every server that has something this caller's lists show, what that server
+ * can.  A server that is not known yet may have lists of every kind: a client asks for our capabilities only once. */
 uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who);
 
 #endif
