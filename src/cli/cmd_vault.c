@@ -72,8 +72,8 @@ make_key(struct sp_place_state *p, const char *ref, struct sp_err *e)
 	return st;
 }
 
-static enum sp_status
-init(struct sp_place_state *p, const struct vault_args *a, struct sp_err *e)
+enum sp_status
+sp_place_vault_make(struct sp_place_state *p, struct sp_err *e)
 {
 	SP_AUTO(sp_secret_free) struct sp_secret *material = sp_secret_new(SP_MATERIAL_MAX);
 	enum sp_status st = sp_place_reach(p, SP_REACH_WRITE, e);
@@ -103,6 +103,12 @@ init(struct sp_place_state *p, const struct vault_args *a, struct sp_err *e)
 	return SP_OK;
 }
 
+static enum sp_status
+init(struct sp_place_state *p, const struct vault_args *a, struct sp_err *e)
+{
+	return sp_place_vault_make(p, e);
+}
+
 /* ---------------------------------------------------------------- set, rm, list */
 
 static bool
@@ -116,41 +122,51 @@ has_controls(const struct sp_secret *s)
 	return false;
 }
 
-static enum sp_status
-set(struct sp_place_state *p, const struct vault_args *a, struct sp_err *e)
+enum sp_status
+sp_place_vault_set(struct sp_place_state *p, sp_slice name, sp_slice value, struct sp_err *e)
 {
 	enum { BODY = 2 + SP_VAULT_NAME_MAX + SP_VAULT_VALUE_MAX };
-	SP_AUTO(sp_secret_free) struct sp_secret *value = sp_secret_new(SP_VAULT_VALUE_MAX + 2);
-	char *mem = sp_locked_new(BODY), what[128];
+	char *mem = sp_locked_new(BODY);
 	struct sp_out body, answer;
 	enum sp_status st;
 
+	if (mem == NULL)
+		return sp_fail(e, SP_E_FULL, NULL, "no memory");
+	sp_out_init(&body, mem, BODY);
+	sp_out_lv(&body, name, 2);
+	sp_out_slice(&body, value);
+	sp_out_heap(&answer, SP_ADMIN_ANSWER_MAX);
+	st = body.full ? sp_fail(e, SP_E_BAD_PARAMS, NULL, "the value is too long") :
+	    sp_place_ask(p, SP_ADMIN_VAULT_SET, sp_out_view(&body), &answer, e);
+	sp_out_free(&answer);
+	sp_locked_free(mem);
+	return st;
+}
+
+static enum sp_status
+set(struct sp_place_state *p, const struct vault_args *a, struct sp_err *e)
+{
+	SP_AUTO(sp_secret_free) struct sp_secret *value = sp_secret_new(SP_VAULT_VALUE_MAX + 2);
+	enum sp_status st;
+	char what[128];
+
 	if (!sp_vault_name_ok(sp_str(a->name)))
-		st = sp_fail(e, SP_E_BAD_PARAMS, NULL, "that is no name of a record: small letters, digits, '.', '_' and '-', a "
+		return sp_fail(e, SP_E_BAD_PARAMS, NULL, "that is no name of a record: small letters, digits, '.', '_' and '-', a "
 		    "letter or digit first, at most %d", SP_VAULT_NAME_MAX);
-	else if (value == NULL || mem == NULL)
-		st = sp_fail(e, SP_E_FULL, NULL, "no memory");
-	else {
-		snprintf(what, sizeof what, "value of %s", a->name);
-		st = sp_term_secret(what, true, value, e);
-	}
+	if (value == NULL)
+		return sp_fail(e, SP_E_FULL, NULL, "no memory");
+	snprintf(what, sizeof what, "value of %s", a->name);
+	st = sp_term_secret(what, true, value, e);
 	if (st == SP_OK && (sp_secret_len(value) < SP_VAULT_VALUE_MIN || sp_secret_len(value) > SP_VAULT_VALUE_MAX))
 		st = sp_fail(e, SP_E_BAD_PARAMS, NULL, "the value has %zu bytes: at least %d are needed, so that it can be told from "
 		    "other text in an answer, and at most %d are taken", sp_secret_len(value), SP_VAULT_VALUE_MIN,
 		    SP_VAULT_VALUE_MAX);
 	if (st == SP_OK)
 		st = sp_place_reach(p, SP_REACH_WRITE, e);
-	if (st == SP_OK) {
-		sp_out_init(&body, mem, BODY);
-		sp_out_lv(&body, sp_str(a->name), 2);
-		sp_out_slice(&body, sp_secret_peek(value));
-		sp_out_heap(&answer, SP_ADMIN_ANSWER_MAX);
-		st = sp_place_ask(p, SP_ADMIN_VAULT_SET, sp_out_view(&body), &answer, e);
-		sp_out_free(&answer);
-	}
+	if (st == SP_OK)
+		st = sp_place_vault_set(p, sp_str(a->name), sp_secret_peek(value), e);
 	if (st == SP_OK && has_controls(value))
 		fprintf(stderr, "sallyport vault: note: the value holds line breaks or control characters; no header takes it\n");
-	sp_locked_free(mem);
 	return st;
 }
 

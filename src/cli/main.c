@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 const struct sp_command *const sp_commands[] = {
-	&sp_cmd_quickstart, &sp_cmd_add, &sp_cmd_serve, &sp_cmd_check, &sp_cmd_why, &sp_cmd_tools,
+	&sp_cmd_quickstart, &sp_cmd_init, &sp_cmd_add, &sp_cmd_serve, &sp_cmd_check, &sp_cmd_why, &sp_cmd_tools,
 	&sp_cmd_vault, &sp_cmd_token, &sp_cmd_audit, &sp_cmd_doctor, &sp_cmd_completion, &sp_cmd_version,
 };
 const size_t sp_commands_n = SP_COUNT(sp_commands);

@@ -49,6 +49,10 @@ SP_MUST enum sp_status sp_place_material(struct sp_place_state *p, const char *r
     struct sp_err *e);
 /* Store and (with `vault`) vault, opened here; the lock is ours. */
 SP_MUST enum sp_status sp_place_local(struct sp_place_state *p, bool vault, struct sp_err *e);
+/* A new vault, and its key file if that is what opens it; says so on standard output. */
+SP_MUST enum sp_status sp_place_vault_make(struct sp_place_state *p, struct sp_err *e);
+/* Puts one record into the vault: through the gateway, or here. */
+SP_MUST enum sp_status sp_place_vault_set(struct sp_place_state *p, sp_slice name, sp_slice value, struct sp_err *e);
 /* A line in the audit log for what was done here. */
 void sp_place_note(struct sp_place_state *p, const char *what);
 /* Opens the folder of `path` (relative to where the command was called), and says what the file is called in it. */
