@@ -116,8 +116,8 @@ read_oct(sp_jval *jwk, struct sp_pkey **out, struct sp_err *e)
 	return st;
 }
 
-static bool
-has_private(sp_jval *jwk)
+bool
+sp_jwk_has_private(sp_jval *jwk)
 {
 	static const sp_slice names[] = {
 		SP_LIT_INIT("d"), SP_LIT_INIT("p"), SP_LIT_INIT("q"), SP_LIT_INIT("dp"), SP_LIT_INIT("dq"),
@@ -159,7 +159,7 @@ read_material(sp_jval *jwk, bool allow_oct, struct sp_pkey **out, struct sp_err 
 			return sp_fail(e, SP_E_CONFIG, NULL, "an HMAC secret stands where public keys belong");
 		return read_oct(jwk, out, e);
 	}
-	if (has_private(jwk))
+	if (sp_jwk_has_private(jwk))
 		return sp_fail(e, SP_E_CONFIG, NULL, "a private key stands where public keys belong");
 	if (sp_eq(t, SP_LIT("RSA")))
 		return read_rsa(jwk, out, e);

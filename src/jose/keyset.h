@@ -19,4 +19,7 @@ struct sp_keyset {
 	struct sp_key key[SP_KEYS_MAX];
 };
 
+/* Does the JWK hold members that only a private key or a secret has? */
+SP_MUST bool sp_jwk_has_private(sp_jval *jwk);
+
 #endif
