@@ -163,6 +163,7 @@ sp_front_body(struct sp_conn *c)
 		sp_log(SP_INFO, "request.without_id", SP_S("method", m.method));
 	switch (q->ask.method) {
 	case SP_MCP_NONE:
+	case SP_MCP_CANCELLED:
 		sp_reply_accepted(c);
 		return;
 	case SP_MCP_TOOLS_CALL:
@@ -177,9 +178,12 @@ sp_front_body(struct sp_conn *c)
 	case SP_MCP_DISCOVER:
 		sp_mcp_discover(sp_reply_text(c), q->id, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
 		break;
-	default:
+	case SP_MCP_PING:
 		sp_mcp_empty(sp_reply_text(c), q->ask.era, q->id);
 		break;
+	default:
+		sp_reply_rpc(c, q->ask.era == SP_ERA_MODERN ? SP_E_NO_METHOD_404 : SP_E_NO_METHOD, (sp_slice){ NULL, 0 }, 0);
+		return;
 	}
 	sp_reply_ok(c);
 }

@@ -5,6 +5,34 @@
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
 #define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 
+#define META_LEVEL "io.modelcontextprotocol/logLevel"
+
+enum { LISTEN_URIS = 256 };
+
+/* ---- log levels */
+
+static const sp_slice levels[] = {
+	SP_LIT_INIT("debug"), SP_LIT_INIT("info"), SP_LIT_INIT("notice"), SP_LIT_INIT("warning"), SP_LIT_INIT("error"),
+	SP_LIT_INIT("critical"), SP_LIT_INIT("alert"), SP_LIT_INIT("emergency"),
+};
+
+uint32_t
+sp_mcp_level(sp_slice name)
+{
+	for (uint32_t i = 0; i < SP_COUNT(levels); i++)
+		if (sp_eq(levels[i], name))
+			return i + 1;
+	return 0;
+}
+
+sp_slice
+sp_mcp_level_name(uint32_t level)
+{
+	return level == 0 || level > SP_COUNT(levels) ? (sp_slice){ NULL, 0 } : levels[level - 1];
+}
+
+/* ---- parameters of each method */
+
 /* A row must name its eras: zero is not a legal value and serves nobody. */
 struct row {
 	sp_slice name;
@@ -14,19 +42,37 @@ struct row {
 };
 
 static enum sp_status
+bad(struct sp_err *e, const char *pub)
+{
+	return sp_fail(e, SP_E_BAD_PARAMS, pub, "%s", pub);
+}
+
+static enum sp_status
 params_none(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 {
 	return SP_OK;
 }
 
+/* A capability is there when it has an object. */
+static uint32_t
+client_caps(sp_jval *caps)
+{
+	return (sp_jis_obj(SP_JGET(caps, "roots")) ? SP_CLIENT_ROOTS : 0u) |
+	    (sp_jis_obj(SP_JGET(caps, "sampling")) ? SP_CLIENT_SAMPLING : 0u) |
+	    (sp_jis_obj(SP_JGET(caps, "elicitation")) ? SP_CLIENT_ELICITATION : 0u);
+}
+
 static enum sp_status
 params_initialize(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 {
-	sp_jval *v = SP_JGET(params, "protocolVersion");
+	sp_jval *v = SP_JGET(params, "protocolVersion"), *caps = SP_JGET(params, "capabilities");
 
 	if (v == NULL || !sp_jis_str(v))
-		return sp_fail(e, SP_E_BAD_PARAMS, "protocolVersion is missing", "no protocolVersion");
+		return bad(e, "protocolVersion is missing");
+	if (caps != NULL && !sp_jis_obj(caps))
+		return bad(e, "capabilities must be an object");
 	out->version = sp_jtext(v);
+	out->client_caps = client_caps(caps);
 	return SP_OK;
 }
 
@@ -38,7 +84,7 @@ params_list(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 	if (v == NULL)
 		return SP_OK;
 	if (!sp_jis_str(v))
-		return sp_fail(e, SP_E_BAD_PARAMS, "invalid cursor", "cursor is no string");
+		return bad(e, "invalid cursor");
 	out->has_cursor = true;
 	out->cursor = sp_jtext(v);
 	return SP_OK;
@@ -50,20 +96,117 @@ params_call(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 	sp_jval *name = SP_JGET(params, "name"), *args = SP_JGET(params, "arguments");
 
 	if (name == NULL || !sp_jis_str(name))
-		return sp_fail(e, SP_E_BAD_PARAMS, "name is missing", "tools/call without a name");
+		return bad(e, "name is missing");
 	if (args != NULL && !sp_jis_obj(args))
-		return sp_fail(e, SP_E_BAD_PARAMS, "arguments must be an object", "arguments are no object");
+		return bad(e, "arguments must be an object");
 	out->name = sp_jtext(name);
 	out->args = args;
 	return SP_OK;
 }
 
+static bool
+all_texts(sp_jval *object)
+{
+	for (struct sp_jiter it = sp_jeach(object); sp_jnext(&it);)
+		if (!sp_jis_str(it.val))
+			return false;
+	return true;
+}
+
+static enum sp_status
+params_prompt(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	enum sp_status st = params_call(params, out, e);
+
+	return st == SP_OK && !all_texts(out->args) ? bad(e, "arguments of a prompt are texts") : st;
+}
+
+static enum sp_status
+params_uri(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	sp_jval *uri = SP_JGET(params, "uri");
+
+	if (uri == NULL || !sp_jis_str(uri) || sp_jtext(uri).n == 0)
+		return bad(e, "uri is missing");
+	out->name = sp_jtext(uri);
+	return SP_OK;
+}
+
+static enum sp_status
+params_complete(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	sp_jval *ref = SP_JGET(params, "ref"), *argument = SP_JGET(params, "argument"), *context = SP_JGET(params, "context");
+	sp_slice type = sp_jtext(SP_JGET(ref, "type"));
+	sp_jval *name, *given = SP_JGET(context, "arguments");
+
+	out->ref_template = sp_eq(type, SP_LIT("ref/resource"));
+	if (!out->ref_template && !sp_eq(type, SP_LIT("ref/prompt")))
+		return bad(e, "ref must be a ref/prompt or a ref/resource");
+	name = out->ref_template ? SP_JGET(ref, "uri") : SP_JGET(ref, "name");
+	if (name == NULL || !sp_jis_str(name))
+		return bad(e, "ref does not say which");
+	if (!sp_jis_str(SP_JGET(argument, "name")) || !sp_jis_str(SP_JGET(argument, "value")))
+		return bad(e, "argument must have name and value");
+	if (context != NULL && (!sp_jis_obj(context) || (given != NULL && (!sp_jis_obj(given) || !all_texts(given)))))
+		return bad(e, "context must be an object with arguments that are texts");
+	out->name = sp_jtext(name);
+	return SP_OK;
+}
+
+static enum sp_status
+params_level(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	out->log_level = sp_mcp_level(sp_jtext(SP_JGET(params, "level")));
+	return out->log_level == 0 ? bad(e, "level is none of debug to emergency") : SP_OK;
+}
+
+static bool
+flag(sp_jval *wishes, sp_slice key, bool *out)
+{
+	sp_jval *v = sp_jget(wishes, key);
+
+	*out = v != NULL && sp_jtrue(v);
+	return v == NULL || sp_jis_bool(v);
+}
+
+static enum sp_status
+params_listen(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	sp_jval *wishes = SP_JGET(params, "notifications"), *uris = SP_JGET(wishes, "resourceSubscriptions");
+
+	if (wishes == NULL || !sp_jis_obj(wishes))
+		return bad(e, "notifications must be an object");
+	if (!flag(wishes, SP_LIT("toolsListChanged"), &out->listen_tools) ||
+	    !flag(wishes, SP_LIT("promptsListChanged"), &out->listen_prompts) ||
+	    !flag(wishes, SP_LIT("resourcesListChanged"), &out->listen_resources))
+		return bad(e, "listChanged must be true or false");
+	if (uris != NULL && !sp_jis_arr(uris))
+		return bad(e, "resourceSubscriptions must be a list");
+	for (struct sp_jiter it = sp_jeach(uris); sp_jnext(&it);)
+		if (it.idx == LISTEN_URIS || !sp_jis_str(it.val))
+			return bad(e, "resourceSubscriptions must be a list of at most 256 URIs");
+	out->listen_uris = uris;
+	return SP_OK;
+}
+
+#define BOTH (SP_ERA_LEGACY | SP_ERA_MODERN)
+
 static const struct row rows[] = {
-	{ SP_LIT_INIT("tools/call"), SP_ERA_LEGACY | SP_ERA_MODERN, SP_MCP_TOOLS_CALL, params_call },
-	{ SP_LIT_INIT("tools/list"), SP_ERA_LEGACY | SP_ERA_MODERN, SP_MCP_TOOLS_LIST, params_list },
+	{ SP_LIT_INIT("tools/call"), BOTH, SP_MCP_TOOLS_CALL, params_call },
+	{ SP_LIT_INIT("tools/list"), BOTH, SP_MCP_TOOLS_LIST, params_list },
+	{ SP_LIT_INIT("resources/read"), BOTH, SP_MCP_RESOURCES_READ, params_uri },
+	{ SP_LIT_INIT("resources/list"), BOTH, SP_MCP_RESOURCES_LIST, params_list },
+	{ SP_LIT_INIT("resources/templates/list"), BOTH, SP_MCP_TEMPLATES_LIST, params_list },
+	{ SP_LIT_INIT("prompts/get"), BOTH, SP_MCP_PROMPTS_GET, params_prompt },
+	{ SP_LIT_INIT("prompts/list"), BOTH, SP_MCP_PROMPTS_LIST, params_list },
+	{ SP_LIT_INIT("completion/complete"), BOTH, SP_MCP_COMPLETE, params_complete },
 	{ SP_LIT_INIT("server/discover"), SP_ERA_MODERN, SP_MCP_DISCOVER, params_none },
+	{ SP_LIT_INIT("subscriptions/listen"), SP_ERA_MODERN, SP_MCP_LISTEN, params_listen },
 	{ SP_LIT_INIT("initialize"), SP_ERA_LEGACY, SP_MCP_INITIALIZE, params_initialize },
 	{ SP_LIT_INIT("ping"), SP_ERA_LEGACY, SP_MCP_PING, params_none },
+	{ SP_LIT_INIT("logging/setLevel"), SP_ERA_LEGACY, SP_MCP_SET_LEVEL, params_level },
+	{ SP_LIT_INIT("resources/subscribe"), SP_ERA_LEGACY, SP_MCP_SUBSCRIBE, params_uri },
+	{ SP_LIT_INIT("resources/unsubscribe"), SP_ERA_LEGACY, SP_MCP_UNSUBSCRIBE, params_uri },
 };
 
 static const struct row *
@@ -138,16 +281,46 @@ check_headers(struct sp_arena *a, const struct sp_http_head *head, const struct 
 	return SP_OK;
 }
 
+/* What _meta asks for beside its era: progress, and in the modern era log messages. */
+static enum sp_status
+read_wishes(struct sp_arena *a, sp_jval *meta, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	sp_jval *token = SP_JGET(meta, "progressToken"), *level = SP_JGET(meta, META_LEVEL);
+
+	if (meta != NULL && !sp_jis_obj(meta))
+		return bad(e, "_meta must be an object");
+	if (token != NULL && !sp_rpc_token(a, token, &out->progress))
+		return bad(e, "progressToken must be a short string or an integer");
+	if (out->era != SP_ERA_MODERN || level == NULL)
+		return SP_OK;
+	out->log_level = sp_mcp_level(sp_jtext(level));
+	return out->log_level == 0 ? bad(e, META_LEVEL " is none of debug to emergency") : SP_OK;
+}
+
+static enum sp_status
+read_row(struct sp_arena *a, const struct row *row, const struct sp_rpc *m, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	enum sp_status st = read_wishes(a, SP_JGET(m->params, "_meta"), out, e);
+
+	if (st == SP_OK)
+		st = row->params(m->params, out, e);
+	if (st != SP_OK)
+		return st;
+	out->params = m->params;
+	out->method = row->method;
+	return SP_OK;
+}
+
 static enum sp_status
 judge_modern(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m, struct sp_mcp_ask *out,
     struct sp_err *e)
 {
 	sp_jval *meta = SP_JGET(m->params, "_meta");
-	sp_jval *version = SP_JGET(meta, META_VERSION);
+	sp_jval *version = SP_JGET(meta, META_VERSION), *caps = SP_JGET(meta, META_CAPABILITIES);
 	enum sp_status st;
 	const struct row *row;
 
-	if (version == NULL || !sp_jis_str(version) || !sp_jis_obj(SP_JGET(meta, META_CAPABILITIES)))
+	if (version == NULL || !sp_jis_str(version) || !sp_jis_obj(caps))
 		return sp_fail(e, SP_E_META, "_meta must have " META_VERSION " and " META_CAPABILITIES,
 		    "required _meta is missing");
 	out->version = sp_jtext(version);
@@ -159,24 +332,28 @@ judge_modern(struct sp_arena *a, const struct sp_http_head *head, const struct s
 	row = row_find(m->method, SP_ERA_MODERN);
 	if (row == NULL)
 		return sp_fail(e, SP_E_NO_METHOD_404, NULL, "method %.*s", SP_PRI(m->method));
-	st = row->params(m->params, out, e);
-	if (st == SP_OK)
-		out->method = row->method;
-	return st;
+	out->client_caps = client_caps(caps);
+	return read_row(a, row, m, out, e);
 }
 
 static enum sp_status
-judge_legacy(const struct sp_rpc *m, struct sp_mcp_ask *out, struct sp_err *e)
+judge_legacy(struct sp_arena *a, const struct sp_rpc *m, struct sp_mcp_ask *out, struct sp_err *e)
 {
 	const struct row *row = row_find(m->method, SP_ERA_LEGACY);
-	enum sp_status st;
 
 	if (row == NULL)
 		return sp_fail(e, SP_E_NO_METHOD, NULL, "method %.*s", SP_PRI(m->method));
-	st = row->params(m->params, out, e);
-	if (st == SP_OK)
-		out->method = row->method;
-	return st;
+	return read_row(a, row, m, out, e);
+}
+
+/* mcp-spec 2.3: of notifications only the legacy cancellation asks for something. */
+static void
+judge_notification(struct sp_arena *a, const struct sp_rpc *m, struct sp_mcp_ask *out)
+{
+	if (out->era == SP_ERA_LEGACY && m->kind == SP_RPC_NOTIFICATION &&
+	    sp_eq(m->method, SP_LIT("notifications/cancelled")) &&
+	    sp_rpc_token(a, SP_JGET(m->params, "requestId"), &out->cancel_id))
+		out->method = SP_MCP_CANCELLED;
 }
 
 enum sp_status
@@ -199,9 +376,11 @@ sp_mcp_judge(struct sp_arena *a, const struct sp_http_head *head, const struct s
 	if (m->kind == SP_RPC_RESPONSE && modern)
 		return sp_fail(e, SP_E_BAD_RPC, "a response cannot be posted", "a response in the modern era");
 	/* A message without an id is never executed, whatever method it names. */
-	if (m->kind != SP_RPC_REQUEST)
+	if (m->kind != SP_RPC_REQUEST) {
+		judge_notification(a, m, out);
 		return SP_OK;
-	return modern ? judge_modern(a, head, m, out, e) : judge_legacy(m, out, e);
+	}
+	return modern ? judge_modern(a, head, m, out, e) : judge_legacy(a, m, out, e);
 }
 
 void

@@ -2,7 +2,7 @@
  * Which protocol revision a message speaks and what it asks for (mcp-spec 1.4).  "Modern"
  * is 2026-07-28: every request carries its version and capabilities in _meta, mirrored in
  * headers; the body is the source of truth and a header that differs is an error.  "Legacy"
- * is 2025-11-25 and 2025-06-18, served without sessions.  The era is chosen by _meta or by
+ * is 2025-11-25 and 2025-06-18.  The era is chosen by _meta or by
  * the version header, never by the method's name, so that nobody can pick the laxer rules
  * for a message that says it is modern.
  */
@@ -57,8 +57,10 @@ struct sp_mcp_ask {
 
 /* Judges one message against the headers it came with, in the order of mcp-spec 1.4:
  * SP_E_META, SP_E_HEADER_MISMATCH, SP_E_VERSION, SP_E_NO_METHOD(_404), SP_E_BAD_PARAMS;
- * SP_E_BAD_RPC for a response in the modern era.  Notifications and legacy responses are
- * SP_MCP_NONE.  out->era and out->version are set in any case. */
+ * SP_E_BAD_RPC for a response in the modern era.  Notifications (but SP_MCP_CANCELLED) and
+ * legacy responses are SP_MCP_NONE.  out->era and out->version are set in any case.
+ * inputResponses and requestState of a modern request are passed over: no server asks for
+ * input yet.  What *out holds borrows from m's document and `a`. */
 SP_MUST enum sp_status sp_mcp_judge(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m,
     struct sp_mcp_ask *out, struct sp_err *e);
 
@@ -66,6 +68,10 @@ SP_MUST enum sp_status sp_mcp_judge(struct sp_arena *a, const struct sp_http_hea
  * 1.4 "Value encoding"). False: not decodable, or bytes that had to be encoded.  *out borrows
  * from `value` or lies in `a`. */
 SP_MUST bool sp_mcp_value(struct sp_arena *a, sp_slice value, sp_slice *out);
+
+/* Log levels (mcp-spec 2.3): 1 debug … 8 emergency; 0 and empty: none of them. */
+uint32_t sp_mcp_level(sp_slice name);
+sp_slice sp_mcp_level_name(uint32_t level);
 
 /* The `data` of SP_E_VERSION. */
 void sp_mcp_version_data(struct sp_out *o, sp_slice requested);

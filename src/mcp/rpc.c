@@ -11,25 +11,33 @@ id_ok(sp_jval *v)
 	return sp_jint(v, &n);
 }
 
-static enum sp_status
-read_id(struct sp_arena *a, sp_jval *v, sp_slice *id, struct sp_err *e)
+bool
+sp_rpc_token(struct sp_arena *a, sp_jval *v, sp_slice *out)
 {
 	size_t room;
 	struct sp_out o;
 	char *buf;
 
-	if (!id_ok(v))
-		return sp_fail(e, SP_E_BAD_RPC, "id must be a short string or an integer", "not an id");
+	if (v == NULL || !id_ok(v))
+		return false;
 	/* Every byte of a string may become six (\u001f). */
 	room = sp_jtext(v).n * 6 + 2;
 	buf = sp_arena_get(a, room);
 	if (buf == NULL)
-		return sp_fail(e, SP_E_TOO_BIG, NULL, "no room for the id");
+		return false;
 	sp_out_init(&o, buf, room);
 	sp_jwrite(&o, v);
-	if (o.full)
-		return sp_fail(e, SP_E_BUG, NULL, "id does not fit");
-	*id = sp_out_view(&o);
+	*out = sp_out_view(&o);
+	return !o.full;
+}
+
+static enum sp_status
+read_id(struct sp_arena *a, sp_jval *v, sp_slice *id, struct sp_err *e)
+{
+	if (!id_ok(v))
+		return sp_fail(e, SP_E_BAD_RPC, "id must be a short string or an integer", "not an id");
+	if (!sp_rpc_token(a, v, id))
+		return sp_fail(e, SP_E_TOO_BIG, NULL, "no room for the id");
 	return SP_OK;
 }
 

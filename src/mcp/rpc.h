@@ -23,6 +23,10 @@ struct sp_rpc {
  * readable, because an error answer must carry it; the rest of *out is only set with SP_OK. */
 SP_MUST enum sp_status sp_rpc_read(struct sp_arena *a, sp_jval *root, struct sp_rpc *out, struct sp_err *e);
 
+/* The JSON text of what names a request (an id, a progressToken): a string of at most SP_RPC_ID_MAX bytes or an integer.
+ * False: NULL, something else, or no room in `a`. */
+SP_MUST bool sp_rpc_token(struct sp_arena *a, sp_jval *v, sp_slice *out);
+
 /* {"jsonrpc":"2.0","id":…,"error":{…}}: the code is that of the status.  `id` empty: no id
  * member.  `message` empty: the status's text.  `data`: JSON text, or empty. */
 void sp_rpc_error(struct sp_out *o, sp_slice id, enum sp_status st, sp_slice message, sp_slice data);

@@ -30,7 +30,7 @@ check_answer(const struct sp_out *o, const struct sp_rpc *m)
 static void
 answer(const struct sp_rpc *m, const struct sp_mcp_ask *ask, enum sp_status st)
 {
-	char buf[16384], data[1024];
+	char buf[65536], data[1024];
 	struct sp_out o, d;
 
 	sp_out_init(&o, buf, sizeof buf);
@@ -39,8 +39,10 @@ answer(const struct sp_rpc *m, const struct sp_mcp_ask *ask, enum sp_status st)
 		sp_mcp_version_data(&d, ask->version);
 	if (st != SP_OK)
 		sp_rpc_error(&o, m->id, st, (sp_slice){ NULL, 0 }, sp_out_view(&d));
-	else if (ask->method == SP_MCP_TOOLS_CALL)
+	else if (ask->name.n != 0)
 		sp_mcp_unknown(&o, ask, m->id);
+	else if (ask->method == SP_MCP_LISTEN)
+		sp_mcp_listen_end(&o, m->id);
 	else if (ask->method == SP_MCP_INITIALIZE)
 		sp_mcp_initialize(&o, m->id, ask->version, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
 	else
@@ -65,7 +67,11 @@ run(struct sp_http *http, sp_slice body)
 	if (st == SP_OK) {
 		st = sp_mcp_judge(&a, &http->head, &m, &ask, &e);
 		assert(ask.era == SP_ERA_LEGACY || ask.era == SP_ERA_MODERN);
-		assert((st == SP_OK && m.kind == SP_RPC_REQUEST) == (ask.method != SP_MCP_NONE));
+		assert((st == SP_OK && m.kind == SP_RPC_REQUEST) ==
+		    (ask.method != SP_MCP_NONE && ask.method != SP_MCP_CANCELLED));
+		assert(ask.method != SP_MCP_CANCELLED || (ask.cancel_id.n != 0 && ask.era == SP_ERA_LEGACY));
+		assert(ask.log_level <= 8 && (ask.method != SP_MCP_SET_LEVEL || ask.log_level != 0));
+		assert(ask.listen_uris == NULL || sp_jis_arr(ask.listen_uris));
 		assert(ask.method != SP_MCP_TOOLS_CALL || ask.args == NULL || sp_jis_obj(ask.args));
 		assert(ask.era == SP_ERA_MODERN || (st != SP_E_META && st != SP_E_NO_METHOD_404));
 	}

@@ -48,8 +48,4 @@ enum sp_translate_note { SP_TRANSLATE_PROGRESS = 1, SP_TRANSLATE_MESSAGE, SP_TRA
 SP_MUST enum sp_status sp_translate_note(struct sp_out *o, enum sp_translate_note note, sp_jval *params, uint32_t *level,
     struct sp_err *e);
 
-/* 1 debug … 8 emergency; 0: no level (mcp-spec 2.3). */
-uint32_t sp_mcp_level(sp_slice name);
-sp_slice sp_mcp_level_name(uint32_t level);
-
 #endif
