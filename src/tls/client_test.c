@@ -34,27 +34,30 @@ context(void)
 static const struct {
 	const char *name, *cn, *san;
 	long from, to;
-	bool foreign, literal;
+	enum { OURS, FOREIGN, ITSELF } by;	/* who signed it */
+	bool literal;
 	const char *host;
 	int version;
 	enum sp_tls_result want;
 } rows[] = {
-	{ "right host", "x", "DNS:api.test", -60, 600, false, false, "api.test", 0, SP_TLS_OK },
-	{ "right host, final dot", "x", "DNS:api.test", -60, 600, false, false, "api.test.", 0, SP_TLS_OK },
-	{ "right host, TLS 1.2", "x", "DNS:api.test", -60, 600, false, false, "api.test", TLS1_2_VERSION, SP_TLS_OK },
-	{ "wildcard", "x", "DNS:*.a.test", -60, 600, false, false, "api.a.test", 0, SP_TLS_OK },
-	{ "address", "x", "IP:127.0.0.1", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_OK },
-	{ "address, IPv6", "x", "IP:::1", -60, 600, false, true, "::1", 0, SP_TLS_OK },
-	{ "N07 other host", "x", "DNS:evil.test", -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
-	{ "K25 name in the subject only", "api.test", NULL, -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
-	{ "other address", "x", "IP:127.0.0.2", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_FAILED },
-	{ "address as a name", "x", "DNS:127.0.0.1", -60, 600, false, true, "127.0.0.1", 0, SP_TLS_FAILED },
-	{ "partial wildcard", "x", "DNS:a*.test", -60, 600, false, false, "api.test", 0, SP_TLS_FAILED },
-	{ "wildcard over two labels", "x", "DNS:*.a.test", -60, 600, false, false, "a.b.a.test", 0, SP_TLS_FAILED },
-	{ "expired", "x", "DNS:api.test", -600, -60, false, false, "api.test", 0, SP_TLS_FAILED },
-	{ "not yet valid", "x", "DNS:api.test", 600, 6000, false, false, "api.test", 0, SP_TLS_FAILED },
-	{ "signed by nobody known", "x", "DNS:api.test", -60, 600, true, false, "api.test", 0, SP_TLS_FAILED },
-	{ "TLS 1.1", "x", "DNS:api.test", -60, 600, false, false, "api.test", TLS1_1_VERSION, SP_TLS_FAILED },
+	{ "right host", "x", "DNS:api.test", -60, 600, OURS, false, "api.test", 0, SP_TLS_OK },
+	{ "right host, final dot", "x", "DNS:api.test", -60, 600, OURS, false, "api.test.", 0, SP_TLS_OK },
+	{ "right host, TLS 1.2", "x", "DNS:api.test", -60, 600, OURS, false, "api.test", TLS1_2_VERSION, SP_TLS_OK },
+	{ "wildcard", "x", "DNS:*.a.test", -60, 600, OURS, false, "api.a.test", 0, SP_TLS_OK },
+	{ "address", "x", "IP:127.0.0.1", -60, 600, OURS, true, "127.0.0.1", 0, SP_TLS_OK },
+	{ "address, IPv6", "x", "IP:::1", -60, 600, OURS, true, "::1", 0, SP_TLS_OK },
+	{ "N07 C13 other host", "x", "DNS:evil.test", -60, 600, OURS, false, "api.test", 0, SP_TLS_FAILED },
+	{ "K25 C13 name in the subject only", "api.test", NULL, -60, 600, OURS, false, "api.test", 0, SP_TLS_FAILED },
+	{ "C13 other address", "x", "IP:127.0.0.2", -60, 600, OURS, true, "127.0.0.1", 0, SP_TLS_FAILED },
+	{ "address as a name", "x", "DNS:127.0.0.1", -60, 600, OURS, true, "127.0.0.1", 0, SP_TLS_FAILED },
+	{ "partial wildcard", "x", "DNS:a*.test", -60, 600, OURS, false, "api.test", 0, SP_TLS_FAILED },
+	{ "wildcard over two labels", "x", "DNS:*.a.test", -60, 600, OURS, false, "a.b.a.test", 0, SP_TLS_FAILED },
+	{ "C13 expired", "x", "DNS:api.test", -600, -60, OURS, false, "api.test", 0, SP_TLS_FAILED },
+	{ "C13 not yet valid", "x", "DNS:api.test", 600, 6000, OURS, false, "api.test", 0, SP_TLS_FAILED },
+	{ "C13 signed by nobody known", "x", "DNS:api.test", -60, 600, FOREIGN, false, "api.test", 0, SP_TLS_FAILED },
+	{ "C13 signed by itself", "x", "DNS:api.test", -60, 600, ITSELF, false, "api.test", 0, SP_TLS_FAILED },
+	{ "C13 TLS 1.0", "x", "DNS:api.test", -60, 600, OURS, false, "api.test", TLS1_VERSION, SP_TLS_FAILED },
+	{ "C13 TLS 1.1", "x", "DNS:api.test", -60, 600, OURS, false, "api.test", TLS1_1_VERSION, SP_TLS_FAILED },
 };
 
 static void
@@ -63,8 +66,8 @@ test_verification(void **state)
 	struct sp_tls_context *c = context();
 
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		X509 *cert = make_cert(rows[i].cn, rows[i].san, rows[i].from, rows[i].to, leaf_key, ca,
-		    rows[i].foreign ? leaf_key : ca_key);
+		X509 *cert = make_cert(rows[i].cn, rows[i].san, rows[i].from, rows[i].to, leaf_key,
+		    rows[i].by == ITSELF ? NULL : ca, rows[i].by == OURS ? ca_key : leaf_key);
 		struct sp_tls *t = NULL;
 		struct sp_err e = { 0 };
 		enum sp_tls_result got;
@@ -86,6 +89,56 @@ test_verification(void **state)
 		X509_free(cert);
 	}
 	sp_tls_context_free(&c);
+}
+
+/*
+ * C13: nothing in the environment turns verification off or adds somebody to trust.  The bundle that is named here has
+ * the test's own CA, and the context is made from an empty one.
+ */
+static void
+test_environment(void **state)
+{
+	static const struct { const char *name, *value; } vars[] = {
+		{ "NODE_TLS_REJECT_UNAUTHORIZED", "0" }, { "PYTHONHTTPSVERIFY", "0" }, { "GIT_SSL_NO_VERIFY", "1" },
+		{ "SSL_VERIFY", "off" }, { "SALLYPORT_TLS_VERIFY", "off" }, { "SSL_CERT_DIR", "/tmp" },
+		{ "OPENSSL_CONF", "/dev/null" }, { "SSLKEYLOGFILE", "/dev/null" },
+	};
+	char bundle[64];
+	X509 *other = make_cert("Other CA", NULL, -600, 6000, leaf_key, NULL, leaf_key);
+	X509 *cert = make_cert("x", "DNS:api.test", -60, 600, leaf_key, ca, ca_key);
+	struct sp_tls_context *c = NULL;
+	struct sp_tls *t = NULL;
+	struct sp_err e = { 0 };
+	BIO *b = BIO_new(BIO_s_mem());
+	int fds[2], trusted = bundle_fd(), fd = memfd_create("other", MFD_CLOEXEC);
+	struct end s;
+	char *pem;
+	long n;
+
+	for (size_t i = 0; i < SP_COUNT(vars); i++)
+		setenv(vars[i].name, vars[i].value, 1);
+	(void)snprintf(bundle, sizeof bundle, "/proc/self/fd/%d", trusted);
+	setenv("SSL_CERT_FILE", bundle, 1);
+	assert_int_equal(PEM_write_bio_X509(b, other), 1);
+	n = BIO_get_mem_data(b, &pem);
+	assert_int_equal(write(fd, pem, (size_t)n), n);
+	assert_int_equal(sp_tls_prepare(fd, &c, &e), SP_OK);
+	pair(fds);
+	s = server(fds[1], cert, 0);
+	assert_int_equal(sp_tls_new(c, fds[0], SP_LIT("api.test"), false, &t, &e), SP_OK);
+	assert_int_equal(shake(t, &s), SP_TLS_FAILED);
+	sp_tls_free(&t);
+	sp_tls_context_free(&c);
+	close(fds[0]);
+	close(trusted);
+	end_free(&s);
+	BIO_free(b);
+	X509_free(cert);
+	X509_free(other);
+	test_verification(state);
+	for (size_t i = 0; i < SP_COUNT(vars); i++)
+		unsetenv(vars[i].name);
+	unsetenv("SSL_CERT_FILE");
 }
 
 static struct sp_tls *
@@ -205,7 +258,7 @@ int
 main(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(test_verification), cmocka_unit_test(test_data_and_end),
+		cmocka_unit_test(test_verification), cmocka_unit_test(test_environment), cmocka_unit_test(test_data_and_end),
 		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_trust_store),
 	};
