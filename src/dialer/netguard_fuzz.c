@@ -1,4 +1,8 @@
-/* No address that carries an IPv4 address is judged better than what it carries, and no name reads as a number. */
+/*
+ * No address that carries an IPv4 address is judged better than what it carries, no name reads as a number, and a host
+ * that a document names is the authority's own or a name at the https port without leave for private addresses.
+ */
+#include "dialer/dialhost.h"
 #include "dialer/netguard.h"
 
 #include <arpa/inet.h>
@@ -18,6 +22,20 @@ not_better(const uint8_t prefix[12], const uint8_t v4[4])
 		abort();
 }
 
+static void
+named(sp_slice host, uint32_t port, bool https)
+{
+	static const struct sp_dialhost_own own = { SP_LIT_INIT("127.0.0.1"), SP_HOST_IPV4, 8080, false, true };
+	struct sp_dialhost to = { .port = 1 };
+
+	if (sp_dialhost_judge(&own, host, port, https, &to) != NULL)
+		return;
+	if (sp_eq(host, own.host) && port == own.port)
+		return;
+	if (!https || to.private_ok || to.port != 443 || to.kind != SP_HOST_NAME || !sp_netguard_name_ok(host))
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -27,6 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	char text[300];
 	struct in_addr in;
 
+	for (unsigned i = 0; i < 4; i++)
+		named(sp_mem(data, n), (i & 1) != 0 ? 443 : 8080, (i & 2) != 0);
 	if (n >= 16) {
 		const char *why = NULL;
 

@@ -398,7 +398,7 @@ body_of(const struct step *s)
 }
 
 static void
-test_flows(void **state)
+test_c03_to_c11_flows(void **state)
 {
 	for (size_t i = 0; i < SP_COUNT(flows); i++) {
 		struct world w;
@@ -450,7 +450,7 @@ test_unreachable(void **state)
 /* --- asking again */
 
 static void
-test_cool_down(void **state)
+test_c01_c02_one_fetch(void **state)
 {
 	struct world w;
 	uint32_t serial;
@@ -492,7 +492,7 @@ test_cool_down(void **state)
 
 /* C03: an old set is better than none, for a day. */
 static void
-test_stale(void **state)
+test_c03_stale(void **state)
 {
 	struct world w;
 	unsigned told;
@@ -521,7 +521,7 @@ test_stale(void **state)
 }
 
 static void
-test_back_off(void **state)
+test_c03_back_off(void **state)
 {
 	static const uint64_t waits[] = { 5000, 10000, 20000, 40000, 80000, 160000, 300000, 300000 };
 	struct world w;
@@ -538,7 +538,7 @@ test_back_off(void **state)
 
 /* C03: one deadline for all of it, however slowly it comes. */
 static void
-test_deadline(void **state)
+test_c03_deadline(void **state)
 {
 	uint64_t began = uv_hrtime();
 	struct world w;
@@ -657,7 +657,7 @@ serve(struct world *w, unsigned n, X509 *cert, const char *path, const char *bod
 #define TLS_META(uri) "{\"issuer\":\"https://idp.test\",\"jwks_uri\":\"" uri "\"}"
 
 static void
-test_other_host(void **state)
+test_c12_c13_other_host(void **state)
 {
 	X509 *idp = make_cert("x", "DNS:idp.test", -60, 600, leaf_key, ca, ca_key);
 	X509 *keys = make_cert("x", "DNS:keys.test", -60, 600, leaf_key, ca, ca_key);
@@ -747,10 +747,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_url), cmocka_unit_test(test_flows), cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_cool_down), cmocka_unit_test(test_stale), cmocka_unit_test(test_back_off),
-		cmocka_unit_test(test_deadline), cmocka_unit_test(test_fresh), cmocka_unit_test(test_late_connection),
-		cmocka_unit_test(test_wrong_keeper), cmocka_unit_test(test_other_host),
+		cmocka_unit_test(test_url), cmocka_unit_test(test_c03_to_c11_flows), cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_c01_c02_one_fetch), cmocka_unit_test(test_c03_stale), cmocka_unit_test(test_c03_back_off),
+		cmocka_unit_test(test_c03_deadline), cmocka_unit_test(test_fresh), cmocka_unit_test(test_late_connection),
+		cmocka_unit_test(test_wrong_keeper), cmocka_unit_test(test_c12_c13_other_host),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

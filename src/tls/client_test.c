@@ -96,7 +96,7 @@ test_verification(void **state)
  * the test's own CA, and the context is made from an empty one.
  */
 static void
-test_environment(void **state)
+test_c13_environment(void **state)
 {
 	static const struct { const char *name, *value; } vars[] = {
 		{ "NODE_TLS_REJECT_UNAUTHORIZED", "0" }, { "PYTHONHTTPSVERIFY", "0" }, { "GIT_SSL_NO_VERIFY", "1" },
@@ -258,7 +258,7 @@ int
 main(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(test_verification), cmocka_unit_test(test_environment), cmocka_unit_test(test_data_and_end),
+		cmocka_unit_test(test_verification), cmocka_unit_test(test_c13_environment), cmocka_unit_test(test_data_and_end),
 		cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_trust_store),
 	};
