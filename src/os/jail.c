@@ -140,6 +140,20 @@ shed_privileges(const struct sp_jail *j, bool root, struct sp_err *e)
 	return st;
 }
 
+/* Whatever spawner may not do, no program that it starts may. */
+static enum sp_status
+enter_light(const struct sp_jail *j, struct sp_err *e)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return sp_fail(e, SP_E_SYSTEM, "cannot isolate", "prctl fails: error %d", errno);
+	if ((r = sp_seccomp_enter(j)) != 0)
+		return missing(j, "seccomp", r, "Use a kernel with CONFIG_SECCOMP_FILTER, "
+		    "or write isolation: available.", e);
+	return SP_OK;
+}
+
 enum sp_status
 sp_jail_enter(const struct sp_jail *j, struct sp_err *e)
 {
@@ -147,6 +161,8 @@ sp_jail_enter(const struct sp_jail *j, struct sp_err *e)
 	enum sp_status st = SP_OK;
 	int r;
 
+	if (j->role == SP_SPAWNER)
+		return enter_light(j, e);
 	if (has_threads())
 		return sp_fail(e, SP_E_BUG, "cannot isolate", "a thread was started before the jail");
 	if (j->isolation != SP_ISOLATION_LANDLOCK && (r = enter_namespaces(j, root)) != 0)

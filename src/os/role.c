@@ -1,6 +1,7 @@
 #include "os/role.h"
 
 #include "base/log.h"
+#include "ipc/packet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,10 +10,9 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHANNEL = 3, BOOT_WAIT_MS = 30000, EXIT_FAILED = 1 };
+enum { CHANNEL = SP_ROLE_CHANNEL, BOOT_WAIT_MS = 30000, EXIT_FAILED = 1 };
 
 struct life {
 	const struct sp_role_def *def;
@@ -32,8 +32,8 @@ has_ring(enum sp_role r)
 	return r == SP_FRONT || r == SP_EGRESS;
 }
 
-static void
-be_quiet(enum sp_role role)
+void
+sp_role_quiet(enum sp_role role)
 {
 	const struct rlimit none = { 0, 0 };
 	char name[16];
@@ -60,33 +60,23 @@ be_quiet(enum sp_role role)
 }
 
 /* The first packet, read without a loop: nothing else can happen before it. */
-static enum sp_status
-receive_boot(struct life *l)
+enum sp_status
+sp_role_boot(enum sp_role role, struct sp_m_boot *said, int fds[SP_MSG_FDS], unsigned *nfds, struct sp_err *e)
 {
-	union { struct cmsghdr align; char room[CMSG_SPACE(sizeof(int) * SP_MSG_FDS)]; } control;
-	unsigned char buf[128];
-	struct iovec iov = { buf, sizeof buf };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-	    .msg_controllen = sizeof control };
 	struct pollfd p = { CHANNEL, POLLIN, 0 };
-	struct cmsghdr *c;
-	ssize_t n;
+	struct sp_packet in = { 0 };
 
 	if (poll(&p, 1, BOOT_WAIT_MS) != 1)
-		return sp_fail(&l->err, SP_E_SYSTEM, "no start",
+		return sp_fail(e, SP_E_SYSTEM, "no start",
 		    "nothing on descriptor %d: this program is started by sallyport, not by hand", CHANNEL);
-	n = recvmsg(CHANNEL, &mh, MSG_CMSG_CLOEXEC);
-	c = CMSG_FIRSTHDR(&mh);
-	if (n < 1 || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || c == NULL ||
-	    c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return sp_fail(&l->err, SP_E_SYSTEM, "no start",
+	if (sp_packet_recv(CHANNEL, SP_SUPER, role, &in) != SP_OK)
+		return sp_fail(e, SP_E_SYSTEM, "no start",
 		    "no BOOT on descriptor %d: this program is started by sallyport, not by hand", CHANNEL);
-	l->nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(l->fds, CMSG_DATA(c), sizeof(int) * l->nfds);
-	if (!sp_msg_admit(SP_SUPER, l->def->role, buf[0], (size_t)n - 1, l->nfds) || buf[0] != SP_M_BOOT ||
-	    !sp_dec_boot(sp_mem(buf + 1, (size_t)n - 1), &l->said) || l->said.role != (uint32_t)l->def->role)
-		return sp_fail(&l->err, SP_E_SYSTEM, "no start", "BOOT is not for a %s of this version",
-		    sp_role_name(l->def->role));
+	if (in.type != SP_M_BOOT || !sp_dec_boot(in.body, said) || said->role != (uint32_t)role)
+		return sp_fail(e, SP_E_SYSTEM, "no start", "BOOT is not for a %s of this version",
+		    sp_role_name(role));
+	memcpy(fds, in.fds, sizeof in.fds[0] * in.nfds);
+	*nfds = in.nfds;
 	return SP_OK;
 }
 
@@ -241,7 +231,7 @@ live(struct life *l)
 {
 	struct sp_boot *b = &l->boot;
 	const struct sp_jail *jail;
-	enum sp_status st = receive_boot(l);
+	enum sp_status st = sp_role_boot(l->def->role, &l->said, l->fds, &l->nfds, &l->err);
 
 	if (st != SP_OK)
 		return st;
@@ -276,7 +266,7 @@ sp_role_main(const struct sp_role_def *def)
 
 	l.def = def;
 	sp_log_init(sp_role_name(def->role), SP_INFO);
-	be_quiet(def->role);
+	sp_role_quiet(def->role);
 	st = live(&l);
 	if (st == SP_OK)
 		_exit(0);

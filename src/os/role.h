@@ -44,12 +44,20 @@ struct sp_role_def {
 	bool (*message)(void *ctx, unsigned type, sp_slice body, const int *fds, unsigned nfds);
 };
 
-/* The descriptors of BOOT, in this order: image, page, ring (front, egress), slots (front), counters (front,
+/* The descriptors of BOOT, in this order: image, page (these two for every role), ring (front, egress), slots (front), counters (front,
  * egress), state folder (keeper), listeners.  At most SP_BOOT_LISTENERS of the last.
  * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
 enum { SP_BOOT_LISTENERS = 27 };
 
 int sp_role_main(const struct sp_role_def *def);
+/* The first steps of it, for the one role that has no loop: signals, limits, descriptors; then BOOT. */
+enum { SP_ROLE_CHANNEL = 3 };
+void sp_role_quiet(enum sp_role role);
+SP_MUST enum sp_status sp_role_boot(enum sp_role role, struct sp_m_boot *said, int fds[SP_MSG_FDS], unsigned *nfds,
+    struct sp_err *e);
+/* Entries of the environment (NAME=VALUE) that programs of command: references get: where things are, who somebody is,
+ * how texts are written.  Nothing that holds a secret or changes what a program is (threat row O04). */
+SP_MUST bool sp_env_is_passed(const char *entry);
 /* Leaves the loop; the process ends with 0.  What channels have not written yet is lost. */
 void sp_role_exit(struct sp_boot *b);
 
@@ -61,6 +69,8 @@ void sp_role_relink(struct sp_boot *b, const struct sp_m_peer *peer);
 enum { SP_UID_BASE = 64100 };
 
 /* What a kernel layer is missing is an error that names layer, kernel and remedy (isolation: full), or a warning (available). */
+/* spawner has only the layers that what it starts can live with: no new privileges, and a filter against what
+ * administers the machine or looks into other processes. */
 struct sp_jail {
 	enum sp_role role;
 	enum sp_isolation isolation;

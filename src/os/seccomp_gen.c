@@ -20,7 +20,7 @@
 
 #define SET_VMA 0x53564d41
 
-enum verdict { V_ALLOW, V_GONE, V_DEADLY };
+enum verdict { V_ALLOW, V_GONE, V_DEADLY, V_BARRED };
 enum condition {
 	C_NONE, C_FCNTL, C_IOCTL, C_SOCKOPT, C_INET, C_UNIX, C_PROT, C_THREAD, C_GETLIMIT, C_NAME, C_SELF
 };
@@ -34,12 +34,14 @@ struct row {
 
 static const struct row rows[] = {
 #define ALLOW(call, roles, cond, why) { #call, V_ALLOW, roles, C_##cond },
-#define GONE(call, why) { #call, V_GONE, UINT32_MAX, C_NONE },
-#define DEADLY(call, why) { #call, V_DEADLY, UINT32_MAX, C_NONE },
+#define GONE(call, why) { #call, V_GONE, ~(uint32_t)R_SPAWNER, C_NONE },
+#define DEADLY(call, why) { #call, V_DEADLY, ~(uint32_t)R_SPAWNER, C_NONE },
+#define BARRED(call, why) { #call, V_BARRED, UINT32_MAX, C_NONE },
 #include "os/syscalls.def"
 #undef ALLOW
 #undef GONE
 #undef DEADLY
+#undef BARRED
 };
 
 /* A value that one argument, or two of them, may have. */
@@ -137,7 +139,9 @@ add_row(scmp_filter_ctx f, const struct row *row, enum sp_role role)
 		return 0;
 	if (row->verdict == V_GONE)
 		return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
-	if (row->verdict == V_DEADLY)
+	if (row->verdict == V_BARRED && role == SP_SPAWNER)
+		return seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), nr, 0);
+	if (row->verdict == V_DEADLY || row->verdict == V_BARRED)
 		return seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, nr, 0);
 	return allow(f, nr, row->cond);
 }
@@ -180,11 +184,12 @@ main(void)
 {
 	static const struct { enum sp_role role; const char *name; } roles[] = {
 		{ SP_LOADER, "loader" }, { SP_FRONT, "front" }, { SP_MANAGE, "manage" },
-		{ SP_EGRESS, "egress" }, { SP_DIALER, "dialer" }, { SP_KEEPER, "keeper" },
+		{ SP_EGRESS, "egress" }, { SP_DIALER, "dialer" }, { SP_KEEPER, "keeper" }, { SP_SPAWNER, "spawner" },
 	};
 
 	for (size_t i = 0; i < SP_COUNT(roles); i++) {
-		scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+		/* What a configured program needs is not ours to know: there the table names what is refused. */
+		scmp_filter_ctx f = seccomp_init(roles[i].role == SP_SPAWNER ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
 		int r = f == NULL ? -1 : make(f, roles[i].role);
 
 		if (r == 0)

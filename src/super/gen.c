@@ -69,13 +69,32 @@ has_management(const struct sp_image *img)
 }
 
 static bool
+has_commands(const struct sp_image *img)
+{
+	const struct sp_img_head *h = img->head;
+
+	for (uint32_t i = 0; i < h->servers.n; i++) {
+		const struct sp_img_server *srv = SP_IMG_AT(img, h->servers, server, i);
+
+		for (uint32_t k = 0; k < srv->grants.n; k++)
+			if (sp_starts(sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, k)->ref), SP_LIT("command:")))
+				return true;
+	}
+	for (uint32_t i = 0; i < h->sources.n; i++)
+		if (sp_starts(sp_img_str(img, SP_IMG_AT(img, h->sources, source, i)->keys_ref), SP_LIT("command:")))
+			return true;
+	return false;
+}
+
+/* An egress for each server, then one for each authority. */
+static bool
 make_procs(struct sp_gen *g)
 {
-	const uint32_t servers = g->img.head->servers.n;
+	const uint32_t egresses = g->img.head->servers.n + g->img.head->authorities.n;
 	uint32_t nfronts = front_count(g->s), at = 0, index = 0;
 	bool management = has_management(&g->img);
 
-	g->procs = calloc(nfronts + servers + 2u, sizeof *g->procs);
+	g->procs = calloc(nfronts + egresses + 3u, sizeof *g->procs);
 	if (g->procs == NULL)
 		return false;
 	for (uint32_t i = 0; i < nfronts; i++, index++) {
@@ -85,11 +104,13 @@ make_procs(struct sp_gen *g)
 		sp_proc_init(&g->procs[at++], g->s, g, SP_FRONT, index);
 	}
 	g->nfronts = at;
-	for (uint32_t i = 0; i < servers; i++)
+	for (uint32_t i = 0; i < egresses; i++)
 		sp_proc_init(&g->procs[at++], g->s, g, SP_EGRESS, i);
 	sp_proc_init(&g->procs[at++], g->s, g, SP_DIALER, 0);
 	if (management)
 		sp_proc_init(&g->procs[at++], g->s, g, SP_MANAGE, 0);
+	if (has_commands(&g->img))
+		sp_proc_init(&g->procs[at++], g->s, g, SP_SPAWNER, 0);
 	g->nprocs = g->handles = at;
 	return g->nfronts > 0;
 }

@@ -173,6 +173,45 @@ bind_it(int fd, const struct address *a)
 	return bind(fd, &a->u.any, a->n) == 0;
 }
 
+/* A port alone is one of this machine; whoever wants more writes the address. */
+static bool
+read_where(sp_slice where, struct address *a)
+{
+	enum sp_host_kind kind = SP_HOST_IPV4;
+	sp_slice host = SP_LIT("127.0.0.1"), digits = where;
+	struct sp_err e = { 0 };
+	uint16_t port = 0;
+	char text[INET6_ADDRSTRLEN];
+	uint64_t v;
+
+	*a = (struct address){ 0 };
+	if (sp_take(&where, SP_LIT("unix:"))) {
+		a->u.un.sun_family = AF_UNIX;
+		a->n = sizeof a->u.un;
+		if (where.n == 0 || !sp_cstr(where, a->u.un.sun_path, sizeof a->u.un.sun_path))
+			return false;
+		(void)snprintf(a->name, sizeof a->name, "unix:%s", a->u.un.sun_path);
+		return true;
+	}
+	if (sp_take_u64(&digits, UINT16_MAX, &v) && digits.n == 0)
+		port = (uint16_t)v;
+	else if (sp_hostport_read(where, &host, &kind, &port, &e) != SP_OK)
+		return false;
+	if (port == 0 || kind == SP_HOST_NAME || !sp_cstr(host, text, sizeof text))
+		return false;
+	a->u.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+	a->n = sizeof a->u.v4;
+	if (kind == SP_HOST_IPV6) {
+		a->u.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
+		a->n = sizeof a->u.v6;
+	}
+	if (inet_pton(a->u.any.sa_family, text, kind == SP_HOST_IPV6 ? (void *)&a->u.v6.sin6_addr :
+	    (void *)&a->u.v4.sin_addr) != 1)
+		return false;
+	name_inet(a);
+	return true;
+}
+
 static enum sp_status
 open_one(struct sp_super *s, const struct address *a, struct sp_err *e)
 {
@@ -184,6 +223,21 @@ open_one(struct sp_super *s, const struct address *a, struct sp_err *e)
 	if (fd >= 0)
 		close(fd);
 	return sp_fail(e, SP_E_SYSTEM, NULL, "listen %s: %s", a->name, strerror(err));
+}
+
+enum sp_status
+sp_listen_metrics(struct sp_super *s, const char *where, struct sp_err *e)
+{
+	struct address a;
+	enum sp_status st;
+
+	if (!read_where(sp_str(where), &a))
+		return sp_fail(e, SP_E_CONFIG, NULL, "--metrics wants PORT (of 127.0.0.1), ADDRESS:PORT or unix:PATH, not `%.80s`",
+		    where);
+	st = open_one(s, &a, e);
+	for (struct sp_listener *l = s->listeners; st == SP_OK && l != NULL; l = l->next)
+		l->metrics = l->metrics || strcmp(l->name, a.name) == 0;
+	return st;
 }
 
 static void
@@ -205,7 +259,12 @@ sp_listen_open(struct sp_super *s, const struct sp_image *img, struct sp_err *e)
 
 	for (uint32_t i = 0; i < img->head->listens.n && st == SP_OK; i++) {
 		st = read_address(img, SP_IMG_AT(img, img->head->listens, listen, i), &a, e);
-		if (st != SP_OK || (l = find(s, a.name)) != NULL)
+		if (st != SP_OK)
+			continue;
+		l = find(s, a.name);
+		if (l != NULL && l->metrics)
+			st = sp_fail(e, SP_E_CONFIG, NULL, "listen %s: --metrics has that address", a.name);
+		if (l != NULL)
 			continue;
 		st = open_one(s, &a, e);
 	}
@@ -235,7 +294,7 @@ is_named(const struct sp_image *img, const struct sp_listener *l)
 		if (read_address(img, SP_IMG_AT(img, img->head->listens, listen, i), &a, &e) == SP_OK &&
 		    strcmp(a.name, l->name) == 0)
 			return true;
-	return l->inherited;
+	return l->inherited || l->metrics;
 }
 
 void
@@ -265,25 +324,34 @@ sp_listen_close(struct sp_super *s)
 	}
 }
 
-uint32_t
-sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap)
+static uint32_t
+add_fds(const struct sp_super *s, const struct sp_image *img, bool metrics, int *fds, uint32_t cap)
 {
 	uint32_t n = 0;
 
 	for (const struct sp_listener *l = s->listeners; l != NULL && n < cap; l = l->next)
-		if (is_named(img, l))
+		if (l->metrics == metrics && is_named(img, l))
 			fds[n++] = l->fd;
 	return n;
+}
+
+uint32_t
+sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap, uint32_t *nmetrics)
+{
+	uint32_t n = add_fds(s, img, false, fds, cap);
+
+	*nmetrics = add_fds(s, img, true, fds + n, cap - n);
+	return n + *nmetrics;
 }
 
 void
 sp_listen_names(const struct sp_super *s, struct sp_out *o)
 {
-	for (const struct sp_listener *l = s->listeners; l != NULL; l = l->next) {
-		sp_out_str(o, l->name);
-		if (l->next != NULL)
-			sp_out_str(o, ", ");
-	}
+	for (const struct sp_listener *l = s->listeners; l != NULL; l = l->next)
+		if (!l->metrics) {
+			sp_out_str(o, o->n == 0 ? "" : ", ");
+			sp_out_str(o, l->name);
+		}
 }
 
 /* ---------------------------------------------------------------- from the service manager */

@@ -14,13 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOWEST = 5, EXIT_NO_EXEC = 127, ENV_MAX = 8 };
+enum { LOWEST = 5, EXIT_NO_EXEC = 127, ENV_MAX = 64 };
 
 /* ---------------------------------------------------------------- the child */
 
 /* What is passed on.  The rest of the environment is nobody's business, and may hold secrets. */
 static void
-fill_env(const char **envp)
+fill_env(const char **envp, bool commands)
 {
 	static const char *const passed[] = { "SSL_CERT_FILE", "SSL_CERT_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
 	static char text[SP_COUNT(passed)][1024];
@@ -35,6 +35,10 @@ fill_env(const char **envp)
 		if (len > 0 && (size_t)len < sizeof text[i])
 			envp[n++] = text[i];
 	}
+	/* What programs of command: references get comes by way of spawner. */
+	for (char **e = environ; commands && e != NULL && *e != NULL && n < ENV_MAX - 1; e++)
+		if (sp_env_is_passed(*e))
+			envp[n++] = *e;
 	envp[n] = NULL;
 }
 
@@ -74,7 +78,7 @@ sp_child_start(struct sp_super *s, const struct sp_child *c)
 	const pid_t parent = getpid();
 	pid_t pid;
 
-	fill_env(envp);
+	fill_env(envp, c->commands);
 	/* vfork: copying our page tables for each role would be the longest part of the start. */
 	pid = vfork();
 	if (pid == 0)
@@ -131,7 +135,7 @@ send_boot(struct sp_proc *p)
 	if (p->role == SP_KEEPER)
 		fds[n++] = s->state_dir;
 	if (p->role == SP_FRONT) {
-		m.nlisten = sp_listen_fds(s, &g->img, fds + n, SP_LISTENERS);
+		m.nlisten = sp_listen_fds(s, &g->img, fds + n, SP_LISTENERS, &m.nmetrics);
 		n += m.nlisten;
 	}
 	sp_out_init(&o, buf, sizeof buf);
@@ -276,9 +280,10 @@ run(struct sp_proc *p, const int ends[2])
 	static const char *const names[SP_ROLE_COUNT] = {
 		[SP_FRONT] = "sallyport-front", [SP_MANAGE] = "sallyport-manage", [SP_EGRESS] = "sallyport-egress",
 		[SP_DIALER] = "sallyport-dialer", [SP_KEEPER] = "sallyport-keeper",
+		[SP_SPAWNER] = "sallyport-spawner",
 	};
 	const char *const argv[] = { names[p->role], NULL };
-	const struct sp_child c = { p->s->exe[p->role], ends[1], -1, argv, false };
+	const struct sp_child c = { p->s->exe[p->role], ends[1], -1, argv, false, p->role == SP_SPAWNER };
 	pid_t pid = sp_child_start(p->s, &c);
 	int err = errno;
 

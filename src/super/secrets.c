@@ -161,22 +161,38 @@ is_ours(sp_slice ref)
 	return sp_starts(ref, SP_LIT("file:")) || sp_starts(ref, SP_LIT("env:"));
 }
 
+/* The next reference of an image that is ours to bring, of servers and then of sources; false: there is none any more. */
+static bool
+next_ref(const struct sp_image *img, uint32_t *server, uint32_t *grant, uint32_t *source, sp_slice *ref)
+{
+	const struct sp_img_head *h = img->head;
+
+	for (; *server < h->servers.n; (*server)++, *grant = 0) {
+		const struct sp_img_server *srv = SP_IMG_AT(img, h->servers, server, *server);
+
+		while (*grant < srv->grants.n) {
+			*ref = sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, (*grant)++)->ref);
+			if (is_ours(*ref))
+				return true;
+		}
+	}
+	while (*source < h->sources.n) {
+		*ref = sp_img_str(img, SP_IMG_AT(img, h->sources, source, (*source)++)->keys_ref);
+		if (is_ours(*ref))
+			return true;
+	}
+	return false;
+}
+
 enum sp_status
 sp_secrets_collect(struct sp_super *s, const struct sp_image *img, struct sp_err *e)
 {
-	sp_slice unlock = sp_img_str(img, img->head->unlock_ref);
+	sp_slice unlock = sp_img_str(img, img->head->unlock_ref), ref;
+	uint32_t server = 0, grant = 0, source = 0;
 	enum sp_status st = SP_OK;
 
-	for (uint32_t i = 0; i < img->head->servers.n; i++) {
-		const struct sp_img_server *srv = SP_IMG_AT(img, img->head->servers, server, i);
-
-		for (uint32_t k = 0; k < srv->grants.n && st == SP_OK; k++) {
-			sp_slice ref = sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, k)->ref);
-
-			if (is_ours(ref))
-				st = remember(s, ref, e);
-		}
-	}
+	while (st == SP_OK && next_ref(img, &server, &grant, &source, &ref))
+		st = remember(s, ref, e);
 	if (st == SP_OK && sp_starts(unlock, SP_LIT("env:")))
 		st = remember(s, unlock, e);
 	return st;
@@ -220,18 +236,11 @@ send_ref(struct sp_super *s, sp_slice text)
 void
 sp_secrets_send(struct sp_super *s, const struct sp_image *img)
 {
-	if (s->keeper.ch == NULL)
-		return;
-	for (uint32_t i = 0; i < img->head->servers.n; i++) {
-		const struct sp_img_server *srv = SP_IMG_AT(img, img->head->servers, server, i);
+	uint32_t server = 0, grant = 0, source = 0;
+	sp_slice ref;
 
-		for (uint32_t k = 0; k < srv->grants.n; k++) {
-			sp_slice ref = sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, k)->ref);
-
-			if (is_ours(ref))
-				send_ref(s, ref);
-		}
-	}
+	while (s->keeper.ch != NULL && next_ref(img, &server, &grant, &source, &ref))
+		send_ref(s, ref);
 }
 
 /* ---------------------------------------------------------------- what opens the vault */

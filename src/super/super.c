@@ -254,7 +254,7 @@ open_program(struct sp_super *s, enum sp_role role, const char *beside, struct s
 static enum sp_status
 open_programs(struct sp_super *s, struct sp_err *e)
 {
-	static const enum sp_role roles[] = { SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER };
+	static const enum sp_role roles[] = { SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_SPAWNER };
 	char self[PATH_ROOM];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	enum sp_status st = SP_OK;
@@ -373,6 +373,8 @@ begin(struct sp_super *s, struct sp_err *e)
 	sp_proc_init(&s->keeper, s, NULL, SP_KEEPER, 0);
 	sp_notify_init(s);
 	st = open_programs(s, e);
+	if (st == SP_OK && s->opts.metrics != NULL)
+		st = sp_listen_metrics(s, s->opts.metrics, e);
 	if (st == SP_OK)
 		st = take_signals(s, e);
 	if (st == SP_OK)

@@ -11,6 +11,8 @@ struct sp_super_opts {
 	const char *config;		/* path, as the user wrote it */
 	unsigned fronts;		/* 0: one per processor */
 	enum sp_level log_level;
+	const char *metrics;		/* where /metrics and /healthz are served beside the endpoints: PORT (on 127.0.0.1),
+					 * ADDRESS:PORT, unix:PATH; NULL: nowhere else */
 };
 
 /* Runs the gateway until a signal ends it.  The exit status of the program: 0 drained, 1 it did not start or had to be

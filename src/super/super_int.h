@@ -54,7 +54,7 @@ struct sp_gen {
 	struct sp_image img;
 	uint64_t seed[2], began_ms;
 	uint32_t nfronts, nprocs;
-	struct sp_proc *procs;		/* fronts, egresses, dialer, manage */
+	struct sp_proc *procs;		/* fronts, egresses, dialer, manage, spawner */
 	uint32_t handles;		/* still open; the last frees */
 };
 
@@ -62,6 +62,7 @@ struct sp_listener {
 	struct sp_listener *next;
 	int	 fd;
 	bool	 inherited;
+	bool	 metrics;		/* for /metrics and /healthz only; of all generations */
 	char	 name[160];		/* "127.0.0.1:8420", "unix:/run/x" */
 };
 
@@ -153,7 +154,12 @@ void sp_proc_reap(struct sp_super *s);				/* SIGCHLD */
 void sp_proc_who(const struct sp_proc *p, struct sp_m_peer *who);
 SP_MUST bool sp_proc_says(struct sp_proc *p, enum sp_msg type, sp_slice body, const int *fds, unsigned nfds);
 /* The child's part: stdin, stdout, descriptors 3 and 4 (-1: closed), environment; does not return. */
-struct sp_child { int exe, fd3, fd4; const char *const *argv; bool stay; };
+struct sp_child {
+	int exe, fd3, fd4;
+	const char *const *argv;
+	bool stay;			/* in our working directory */
+	bool commands;			/* with the environment that commands get */
+};
 pid_t sp_child_start(struct sp_super *s, const struct sp_child *c);
 
 /* wire.c */
@@ -185,7 +191,10 @@ SP_MUST enum sp_status sp_listen_inherit(struct sp_super *s, struct sp_err *e);
 SP_MUST enum sp_status sp_listen_open(struct sp_super *s, const struct sp_image *img, struct sp_err *e);
 void sp_listen_prune(struct sp_super *s, const struct sp_image *live);	/* closes what it does not name */
 void sp_listen_close(struct sp_super *s);
-uint32_t sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap);
+/* Those for /metrics last: *nmetrics of them. */
+uint32_t sp_listen_fds(const struct sp_super *s, const struct sp_image *img, int *fds, uint32_t cap, uint32_t *nmetrics);
+/* `--metrics`, as super.h says. */
+SP_MUST enum sp_status sp_listen_metrics(struct sp_super *s, const char *where, struct sp_err *e);
 void sp_listen_names(const struct sp_super *s, struct sp_out *o);
 
 /* rings.c */

@@ -17,19 +17,50 @@ static const struct { enum sp_role a, b; int type; } pairs[] = {
 	{ SP_KEEPER, SP_MANAGE, SOCK_STREAM },
 	{ SP_EGRESS, SP_DIALER, SOCK_SEQPACKET },
 	{ SP_DIALER, SP_MANAGE, SOCK_SEQPACKET },
+	{ SP_KEEPER, SP_SPAWNER, SOCK_SEQPACKET },
+	{ SP_KEEPER, SP_FRONT, SOCK_SEQPACKET },	/* accepted connections, whose peer keeper tells */
 };
 
-/* The kind of socket between two, or 0.  Generations do not speak to each other; keeper speaks to all. */
-static int
-kind_between(const struct sp_proc *p, const struct sp_proc *q)
+static bool
+has_peers(const struct sp_image *img)
 {
+	for (uint32_t i = 0; i < img->head->sources.n; i++)
+		if (SP_IMG_AT(img, img->head->sources, source, i)->type == SP_SOURCE_PEER)
+			return true;
+	return false;
+}
+
+/* An authority's: only keeper and dialer talk to it. */
+static bool
+is_authority(const struct sp_proc *p)
+{
+	return p->role == SP_EGRESS && p->index >= p->gen->img.head->servers.n;
+}
+
+/* The kinds of socket between two, by row of `pairs`.  Generations do not speak to each other; keeper speaks to all. */
+static bool
+is_paired(size_t row, const struct sp_proc *p, const struct sp_proc *q)
+{
+	const struct sp_proc *front = p->role == SP_FRONT ? p : q;
+
 	if (p->gen != NULL && q->gen != NULL && p->gen != q->gen)
-		return 0;
+		return false;
+	if (!(pairs[row].a == p->role && pairs[row].b == q->role) && !(pairs[row].a == q->role && pairs[row].b == p->role))
+		return false;
+	if (front->role != SP_FRONT)
+		return true;
+	if (pairs[row].type == SOCK_SEQPACKET)
+		return has_peers(&front->gen->img);
+	return !is_authority(p) && !is_authority(q);
+}
+
+static bool
+are_paired(const struct sp_proc *p, const struct sp_proc *q)
+{
 	for (size_t i = 0; i < SP_COUNT(pairs); i++)
-		if ((pairs[i].a == p->role && pairs[i].b == q->role) ||
-		    (pairs[i].a == q->role && pairs[i].b == p->role))
-			return pairs[i].type;
-	return 0;
+		if (is_paired(i, p, q))
+			return true;
+	return false;
 }
 
 static bool
@@ -52,13 +83,11 @@ tell(struct sp_proc *p, const struct sp_proc *about, int fd)
 }
 
 static void
-connect_two(struct sp_proc *p, struct sp_proc *q)
+join(struct sp_proc *p, struct sp_proc *q, int type)
 {
-	int kind = kind_between(p, q), ends[2];
+	int ends[2];
 
-	if (kind == 0 || !lives(p) || !lives(q))
-		return;
-	if (socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, ends) != 0) {
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
 		sp_log(SP_ERROR, "role.not_wired", SP_C("process", sp_role_name(p->role)),
 		    SP_C("peer", sp_role_name(q->role)), SP_C("why", strerror(errno)));
 		/* The one that is new is started again, later, when there may be descriptors. */
@@ -69,6 +98,15 @@ connect_two(struct sp_proc *p, struct sp_proc *q)
 	tell(q, p, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Which of two channels is which, its ends can see by the type of the socket. */
+static void
+connect_two(struct sp_proc *p, struct sp_proc *q)
+{
+	for (size_t i = 0; i < SP_COUNT(pairs); i++)
+		if (is_paired(i, p, q) && lives(p) && lives(q))
+			join(p, q, pairs[i].type);
 }
 
 static void
@@ -171,7 +209,7 @@ sp_wire_gone(struct sp_proc *p)
 	if (p->role == SP_KEEPER)
 		return;			/* its channels say so */
 	tell_gone(&p->s->keeper, p);
-	if (p->role != SP_EGRESS)
+	if (p->role != SP_EGRESS || is_authority(p))
 		return;
 	for (uint32_t i = 0; i < p->gen->nfronts; i++)
 		tell_gone(&p->gen->procs[i], p);
@@ -240,7 +278,7 @@ sp_wire_again(struct sp_proc *p, const struct sp_m_peer *other)
 	struct sp_relink *r;
 	uint32_t n = 0;
 
-	if (q == NULL || kind_between(p, q) == 0 || !lives(p) || !lives(q))
+	if (q == NULL || !are_paired(p, q) || !lives(p) || !lives(q))
 		return;
 	for (r = s->relinks; r != NULL; r = r->next, n++)
 		if ((r->a == p->incarnation && r->b == q->incarnation) ||
