@@ -52,8 +52,7 @@ static const struct sp_opt opts[] = {
 enum { FILES_MAX = 32, KEYS_BYTES = 131072, PIECES_BYTES = 96 << 20, TEXT_MAX = 20 << 20 };
 
 struct source {
-	char	 path[SP_PATH_MAX];
-	const char *shown;
+	char	 path[SP_PATH_MAX], shown[SP_PATH_MAX];
 	const struct sp_import_client *client;
 };
 
@@ -210,7 +209,7 @@ add_source(struct job *j, const char *folder, const char *file, const char *show
 	for (unsigned i = 0; i < j->n; i++)
 		if (strcmp(j->files[i].path, f->path) == 0)
 			return true;
-	f->shown = shown;
+	snprintf(f->shown, sizeof f->shown, "%s", shown);
 	f->client = c;
 	j->n++;
 	return true;
@@ -241,9 +240,11 @@ find_sources(struct job *j, const char *here)
 	}
 	for (size_t i = 0; i < sp_import_clients_n && j->args->from.n == 0; i++) {
 		const struct sp_import_client *c = &sp_import_clients[i];
+		char shown[128];
 
+		snprintf(shown, sizeof shown, "%s%s", c->home ? "~/" : "", c->file);
 		if (!c->home || (home != NULL && home[0] == '/'))
-			(void)add_source(j, c->home ? home : here, c->file, c->file, c);
+			(void)add_source(j, c->home ? home : here, c->file, shown, c);
 	}
 	return j->n != 0 ? 0 : failed("no configuration of an MCP client was found here or in the home folder; name one with --from, or "
 	    "begin with `sallyport quickstart`");
@@ -300,7 +301,7 @@ store_keys(struct sp_place_state *p, sp_slice keys, struct sp_err *e)
 		if (st == SP_OK)
 			st = sp_place_vault_set(p, name, value, e);
 		if (st == SP_OK)
-			printf("stored vault:%.*s\n", SP_PRI(name));
+			printf("stored vault:%.*s\n  undo: sallyport vault rm %.*s\n", SP_PRI(name), SP_PRI(name));
 	}
 	return st;
 }
