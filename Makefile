@@ -2,7 +2,7 @@
 BUILD ?= build
 CONFIG ?=
 
-.PHONY: quickstart build check bench fuzz lint clean install
+.PHONY: quickstart build check bench fuzz lint clean install deb
 
 quickstart: ## install what is missing, build, run the gateway over its own management API
 	@tools/deps build
@@ -34,5 +34,9 @@ lint:
 install: build
 	@ninja -C $(BUILD) install
 
+deb: ## a Debian package: build-deb/sallyport_*.deb
+	@tools/deps build
+	@packaging/deb
+
 clean:
-	@rm -rf build build-debug build-asan build-fuzz
+	@rm -rf build build-debug build-asan build-fuzz build-deb

@@ -143,7 +143,8 @@ sp_completion_zsh(struct sp_out *o, const struct sp_command *const *commands, si
 	    "\tlocal command=$words[2]\n\tshift words\n\t(( CURRENT-- ))\n\tcase $command in\n");
 	for (size_t i = 0; i < n; i++)
 		zsh_command(o, commands[i]);
-	sp_out_str(o, "\tesac\n}\ncompdef _sallyport sallyport\n");
+	sp_out_str(o, "\tesac\n}\n"
+	    "if [ \"$funcstack[1]\" = _sallyport ]; then _sallyport \"$@\"; else compdef _sallyport sallyport; fi\n");
 }
 
 /* ---------------------------------------------------------------- fish */
