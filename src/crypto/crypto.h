@@ -38,6 +38,10 @@ SP_MUST bool sp_pkey_same(const struct sp_pkey *a, const struct sp_pkey *b);
 void sp_pkey_free(struct sp_pkey **k);
 /* May a key of this type verify this algorithm at all? */
 SP_MUST bool sp_alg_fits(enum sp_alg a, enum sp_kty t);
+/* RFC 7518 section 3.2: the fewest bytes that a secret for this HS* algorithm may have; 0: it is none. */
+size_t sp_mac_secret_min(enum sp_alg a);
+/* Does this secret make this MAC?  In constant time; the secret stays nowhere.  A shorter one than the least makes none. */
+SP_MUST bool sp_mac_check(enum sp_alg a, sp_slice secret, sp_slice input, sp_slice mac);
 /* Lengths are checked before anything is converted (ES*: exactly R||S, RFC 7518 section 3.4; PS*: salt = hash length). */
 SP_MUST bool sp_verify_sig(struct sp_pkey *k, enum sp_alg a, sp_slice msg, sp_slice sig);
 

@@ -138,3 +138,22 @@ sp_verify_sig(struct sp_pkey *k, enum sp_alg a, sp_slice msg, sp_slice sig)
 		ERR_clear_error();
 	return ok;
 }
+
+size_t
+sp_mac_secret_min(enum sp_alg a)
+{
+	return sp_alg_fits(a, SP_KTY_OCT) ? sp_algorithms[a].bits / 8 : 0;
+}
+
+bool
+sp_mac_check(enum sp_alg a, sp_slice secret, sp_slice input, sp_slice mac)
+{
+	struct sp_pkey *k = NULL;
+	bool ok;
+
+	if (sp_mac_secret_min(a) == 0 || sp_pkey_oct(secret, &k, NULL) != SP_OK)
+		return false;
+	ok = sp_verify_sig(k, a, input, mac);
+	sp_pkey_free(&k);		/* which wipes what was made of the secret */
+	return ok;
+}

@@ -23,9 +23,8 @@ find_ref(const struct sp_keeper *k, sp_slice text)
 
 /* ---------------------------------------------------------------- file: and env: */
 
-/* One final newline does not count; what is too short could not be told from other text in an answer. */
-static enum sp_status
-trim(struct sp_secret *s, sp_slice ref, struct sp_err *e)
+enum sp_status
+sp_keeper_trim(struct sp_secret *s, sp_slice what, struct sp_err *e)
 {
 	sp_slice v = sp_secret_peek(s);
 	size_t n = sp_ends(v, SP_LIT("\r\n")) ? v.n - 2 : sp_ends(v, SP_LIT("\n")) ? v.n - 1 : v.n;
@@ -34,7 +33,7 @@ trim(struct sp_secret *s, sp_slice ref, struct sp_err *e)
 	if (n >= SP_VAULT_VALUE_MIN)
 		return SP_OK;
 	return sp_fail(e, SP_E_CONFIG, NULL, n == 0 ? "%.*s is empty" : "%.*s has fewer than 8 bytes, which cannot be told "
-	    "from other text in an answer", SP_PRI(ref));
+	    "from other text in an answer", SP_PRI(what));
 }
 
 static enum sp_status
@@ -54,7 +53,7 @@ read_ref(struct sp_keeper *k, sp_slice ref, int fd, struct sp_err *e)
 	st = sp_secret_fill(k->value, fd);
 	if (st != SP_OK)
 		return sp_fail(e, st, NULL, st == SP_E_TOO_BIG ? "%s has more than 16 kB" : "%s cannot be read", what);
-	return trim(k->value, ref, e);
+	return sp_keeper_trim(k->value, ref, e);
 }
 
 static struct sp_kref *
@@ -115,9 +114,8 @@ sp_keeper_forget_refs(struct sp_keeper *k)
 
 /* ---------------------------------------------------------------- values */
 
-/* The value of a reference, into k->value. */
-static enum sp_status
-resolve(struct sp_keeper *k, sp_slice ref, struct sp_err *e)
+enum sp_status
+sp_keeper_resolve(struct sp_keeper *k, sp_slice ref, struct sp_err *e)
 {
 	const struct sp_kref *r;
 	sp_slice name = ref;
@@ -128,6 +126,8 @@ resolve(struct sp_keeper *k, sp_slice ref, struct sp_err *e)
 			    "and `sallyport vault set %.*s`, start it again", SP_PRI(name));
 		return sp_vault_get(k->admin.vault, name, k->value, e);
 	}
+	if (sp_keeper_is_command(ref))
+		return sp_keeper_command_value(k, ref, k->value, e);
 	r = find_ref(k, ref);
 	if (r == NULL)
 		return sp_fail(e, SP_E_NOT_FOUND, NULL, "%.*s was not there when the gateway started", SP_PRI(ref));
@@ -145,7 +145,7 @@ send_all(struct sp_keeper *k, struct sp_kpeer *p, const struct sp_image *img, co
 		struct sp_m_secret m = { .grant = i };
 		struct sp_err e = { 0 };
 
-		if (resolve(k, sp_img_str(img, g->ref), &e) != SP_OK) {
+		if (sp_keeper_resolve(k, sp_img_str(img, g->ref), &e) != SP_OK) {
 			sp_log(SP_ERROR, "secret.unresolved", SP_S("server", sp_img_str(img, s->name)),
 			    SP_S("secret", sp_img_str(img, g->name)), SP_S("ref", sp_img_str(img, g->ref)), SP_C("why", e.log));
 			continue;
@@ -169,12 +169,24 @@ server_of(const struct sp_keeper *k, const struct sp_kpeer *p, const struct sp_i
 }
 
 static bool
-uses(const struct sp_image *img, const struct sp_img_server *s, sp_slice ref, bool prefix)
+uses(const struct sp_image *img, const struct sp_img_server *s, sp_slice ref)
+{
+	for (uint32_t i = 0; i < s->grants.n; i++)
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, s->grants, grant, i)->ref), ref))
+			return true;
+	return false;
+}
+
+/* While the vault is locked, or a command has not run yet, calls of those who need it wait. */
+static bool
+must_wait(const struct sp_keeper *k, const struct sp_image *img, const struct sp_img_server *s)
 {
 	for (uint32_t i = 0; i < s->grants.n; i++) {
-		sp_slice r = sp_img_str(img, SP_IMG_AT(img, s->grants, grant, i)->ref);
+		sp_slice ref = sp_img_str(img, SP_IMG_AT(img, s->grants, grant, i)->ref);
 
-		if (prefix ? sp_starts(r, ref) : sp_eq(r, ref))
+		if (k->locked && sp_starts(ref, SP_LIT(VAULT)))
+			return true;
+		if (sp_keeper_is_command(ref) && !sp_keeper_command_decided(k, ref))
 			return true;
 	}
 	return false;
@@ -186,8 +198,8 @@ sp_keeper_secrets(struct sp_keeper *k, struct sp_kpeer *p)
 	const struct sp_image *img;
 	const struct sp_img_server *s = server_of(k, p, &img);
 
-	/* While the vault is locked, calls of those who need it wait: no SYNC yet. */
-	if (s == NULL || (k->locked && uses(img, s, SP_LIT(VAULT), true)))
+	/* No SYNC: they wait. */
+	if (s == NULL || must_wait(k, img, s))
 		return;
 	send_all(k, p, img, s);
 }
@@ -200,7 +212,7 @@ sp_keeper_manage_key(struct sp_keeper *k, struct sp_kpeer *p)
 
 	if (p->who.role != SP_MANAGE || k->locked)
 		return;
-	if (resolve(k, SP_LIT(VAULT MANAGEMENT), &e) == SP_OK) {
+	if (sp_keeper_resolve(k, SP_LIT(VAULT MANAGEMENT), &e) == SP_OK) {
 		sp_sha256(sp_secret_peek(k->value), m.hash);
 		sp_secret_cut(k->value, 0);
 	} else {
@@ -219,7 +231,7 @@ sp_keeper_changed(struct sp_keeper *k, sp_slice ref)
 		const struct sp_image *img;
 		const struct sp_img_server *s = server_of(k, p, &img);
 
-		if (s != NULL && uses(img, s, ref, false))
+		if (s != NULL && uses(img, s, ref))
 			sp_keeper_secrets(k, p);
 		if (sp_eq(ref, SP_LIT(VAULT MANAGEMENT)))
 			sp_keeper_manage_key(k, p);

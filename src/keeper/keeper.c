@@ -5,6 +5,7 @@
 #include "crypto/crypto.h"
 #include "audit/log.h"
 #include "keeper/role.h"
+#include "vault/sign.h"
 #include "vault/statefile.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, KEEP_DEAD_S = 90 * 86400 };
+enum { TICK_MS = 500, KEEP_DEAD_S = 90 * 86400 };
 
 const struct sp_image *
 sp_keeper_image(const struct sp_keeper *k, uint32_t generation)
@@ -70,6 +71,7 @@ add_image(struct sp_keeper *k, uint32_t number, const struct sp_image *img, stru
 	k->gen[at].img = *img;
 	k->gen[at].used = true;
 	k->newest = number;
+	sp_keeper_want_commands(k);
 	return SP_OK;
 }
 
@@ -144,6 +146,7 @@ on_unlock(struct sp_keeper *k, sp_slice body, int fd)
 	}
 	k->locked = false;
 	sp_log(SP_INFO, "vault.open", SP_U("records", sp_vault_count(k->admin.vault)));
+	sp_keeper_make_key(k);
 	sp_keeper_all_secrets(k);
 	say_up(k, "");
 	return true;
@@ -238,6 +241,8 @@ static void
 leave(struct sp_keeper *k)
 {
 	uv_timer_stop(&k->tick);
+	sp_keeper_forget_keys(k);
+	sp_keeper_forget_commands(k);
 	if (k->audit != NULL)
 		sp_audit_stop(k->audit);
 	sp_keeper_drop_all(k);
@@ -245,6 +250,7 @@ leave(struct sp_keeper *k)
 	sp_vault_free(&k->admin.vault);
 	sp_secret_free(&k->admin.material);
 	sp_secret_free(&k->value);
+	sp_secret_free(&k->sign);
 	sp_store_free(&k->admin.store);
 	sp_secret_end();
 	sp_role_exit(k->b);
@@ -278,6 +284,8 @@ static void
 on_tick(uv_timer_t *t)
 {
 	sp_keeper_tick_controls(t->data);
+	sp_keeper_tick_keys(t->data);
+	sp_keeper_tick_commands(t->data);
 }
 
 /* There is nothing to wait for when there is no vault: said from the loop, behind READY. */
@@ -316,7 +324,8 @@ sp_keeper_prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 	if (!locked)
 		sp_log(SP_WARN, "secret.not_locked", SP_C("why", "secrets may reach the swap; `isolation: available` says so"));
 	k->value = sp_secret_new(SP_VAULT_VALUE_MAX + 2);
-	if (k->value == NULL || uv_timer_init(b->loop, &k->tick) != 0 || uv_timer_init(b->loop, &k->leave) != 0)
+	k->sign = sp_secret_new(SP_SIGN_KEY);
+	if (k->value == NULL || k->sign == NULL || uv_timer_init(b->loop, &k->tick) != 0 || uv_timer_init(b->loop, &k->leave) != 0)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
 	k->tick.data = k->leave.data = k;
 	return add_image(k, b->generation, &b->img, e);
@@ -340,6 +349,8 @@ open_state(struct sp_keeper *k, struct sp_err *e)
 	    k->b->incarnation);
 	sp_audit_note(k->audit, "start", text);
 	k->locked = faccessat(k->b->state_dir, SP_VAULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!k->locked)
+		sp_keeper_make_key(k);
 	return SP_OK;
 }
 

@@ -22,7 +22,11 @@ struct sp_kpeer {
 	struct sp_keeper *k;
 	struct sp_chan *ch;
 	struct sp_m_peer who;
+	bool packets;			/* a second channel, for descriptors */
 };
+
+struct sp_kkeys;
+struct sp_kcommand;
 
 /* Somebody at control.sock. */
 struct sp_kcontrol {
@@ -50,11 +54,19 @@ struct sp_keeper {
 	struct sp_kpeer *peers;
 	struct sp_kcontrol *controls;
 	struct sp_kref *refs;
+	struct sp_kkeys *keysets;
+	struct sp_kcommand *commands;
 	struct sp_secret *value;	/* one value on its way */
-	uint32_t npeers, ncontrols, nrefs, newest;
+	struct sp_secret *sign;		/* the key of statements */
+	uint8_t public_key[32];		/* its public half */
+	uint32_t npeers, ncontrols, nrefs, nkeysets, ncommands, newest;
+	uint32_t keys_serial, run_id;
+	uint64_t said[64];		/* what was said about unfit secrets, as hashes */
+	uint32_t nsaid;
 	uint64_t started_ms;
 	uv_timer_t tick, leave;
 	bool	 locked;		/* there is a vault, and nobody has opened it yet */
+	bool	 signs;			/* there is a key of statements */
 	bool	 said_up, useless, leaving;
 	uint64_t leave_ms;
 	char	 why[400];		/* useless: why */
@@ -73,8 +85,48 @@ void sp_keeper_all_secrets(struct sp_keeper *k);
 SP_MUST bool sp_keeper_take_ref(struct sp_keeper *k, sp_slice ref, int fd);
 void sp_keeper_forget_refs(struct sp_keeper *k);
 
+/* The value of a reference, into k->value. */
+SP_MUST enum sp_status sp_keeper_resolve(struct sp_keeper *k, sp_slice ref, struct sp_err *e);
+/* One final newline does not count; what is too short could not be told from other text in an answer. */
+SP_MUST enum sp_status sp_keeper_trim(struct sp_secret *s, sp_slice what, struct sp_err *e);
+
+/* The messages below come as body and descriptor (-1: none), which stays the caller's.  False: an offence. */
+
+/* statements.c: what we sign */
+void sp_keeper_make_key(struct sp_keeper *k);		/* anew, when what it follows from may have changed */
+void sp_keeper_say_key(struct sp_keeper *k, struct sp_kpeer *p);
+void sp_keeper_say_gone(struct sp_keeper *k, struct sp_kpeer *p);
+SP_MUST bool sp_keeper_on_ticket_ask(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_peer_ask(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_session_new(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_session_end(struct sp_kpeer *p, sp_slice body, int fd);
+
+/* keysets.c: key sets that are passed on */
+void sp_keeper_say_keys(struct sp_keeper *k, struct sp_kpeer *p);
+void sp_keeper_keys_without(struct sp_keeper *k, const struct sp_kpeer *p);	/* nobody waits for it any more */
+void sp_keeper_tick_keys(struct sp_keeper *k);
+void sp_keeper_forget_keys(struct sp_keeper *k);
+SP_MUST bool sp_keeper_on_keys(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_keys_ok(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_keys_want(struct sp_kpeer *p, sp_slice body, int fd);
+
+/* commands.c: values that a command prints */
+SP_MUST bool sp_keeper_is_command(sp_slice ref);
+/* Has it run once, well or not?  Until then who needs it waits. */
+SP_MUST bool sp_keeper_command_decided(const struct sp_keeper *k, sp_slice ref);
+SP_MUST enum sp_status sp_keeper_command_value(const struct sp_keeper *k, sp_slice ref, struct sp_secret *out,
+    struct sp_err *e);
+void sp_keeper_want_commands(struct sp_keeper *k);	/* those of the images in use, and no other */
+void sp_keeper_tick_commands(struct sp_keeper *k);
+void sp_keeper_spawner_gone(struct sp_keeper *k);
+void sp_keeper_forget_commands(struct sp_keeper *k);
+SP_MUST bool sp_keeper_on_ran(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_run_ended(struct sp_kpeer *p, sp_slice body, int fd);
+
 /* peers.c: who is there, and the tokens they know */
 SP_MUST enum sp_status sp_keeper_peer(struct sp_keeper *k, const struct sp_m_peer *who, int fd, struct sp_err *e);
+/* An egress of a server, which verifies callers; not one of an authority. */
+SP_MUST bool sp_keeper_serves_calls(const struct sp_keeper *k, const struct sp_kpeer *p);
 SP_MUST enum sp_status sp_keeper_control(struct sp_keeper *k, uint32_t uid, int fd, struct sp_err *e);
 void sp_keeper_tick_controls(struct sp_keeper *k);
 void sp_keeper_drop_all(struct sp_keeper *k);

@@ -6,9 +6,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---------------------------------------------------------------- tokens */
+
+static bool
+knows_tokens(const struct sp_kpeer *p)
+{
+	return !p->packets && (p->who.role == SP_FRONT || p->who.role == SP_MANAGE || sp_keeper_serves_calls(p->k, p));
+}
 
 static void
 send_token(struct sp_chan *ch, const struct sp_token_row *t)
@@ -55,6 +62,8 @@ tell_all(struct sp_keeper *k, const struct sp_admin_effect *eff)
 
 	memcpy(del.hash, eff->hash, sizeof del.hash);
 	for (struct sp_kpeer *p = k->peers; p != NULL; p = p->next) {
+		if (!knows_tokens(p))
+			continue;
 		if (eff->kind == SP_EFFECT_TOKEN_PUT) {
 			send_token(p->ch, &eff->token);
 		} else {
@@ -136,6 +145,9 @@ run(struct sp_keeper *k, const struct sp_m_ask *q, bool cli, uint32_t uid, struc
 		snprintf(ref, sizeof ref, "vault:%s", eff->name);
 		sp_keeper_changed(k, sp_str(ref));
 	}
+	/* What follows from the vault's key has changed with it. */
+	if (st == SP_OK && q->op == SP_ADMIN_VAULT_REKEY)
+		sp_keeper_make_key(k);
 	if (st == SP_OK && eff->note[0] != '\0')
 		sp_keeper_audit(k, eff->note, uid, cli);
 	free(eff);
@@ -167,12 +179,44 @@ on_ask(struct sp_keeper *k, struct sp_chan *ch, sp_slice body, bool cli, uint32_
 
 /* ---------------------------------------------------------------- roles */
 
+bool
+sp_keeper_serves_calls(const struct sp_keeper *k, const struct sp_kpeer *p)
+{
+	const struct sp_image *img = sp_keeper_image(k, p->who.generation);
+
+	return p->who.role == SP_EGRESS && img != NULL && p->who.index < img->head->servers.n;
+}
+
+static bool
+on_manage_ask(struct sp_kpeer *p, sp_slice body, int fd)
+{
+	return on_ask(p->k, p->ch, body, false, 0);
+}
+
+/* What stands in messages.def for streams may not come as a packet, and the reverse. */
+static const struct { bool (*take)(struct sp_kpeer *p, sp_slice body, int fd); bool packets; } table[SP_M_COUNT] = {
+	[SP_M_ASK] = { on_manage_ask, false },
+	[SP_M_KEYS] = { sp_keeper_on_keys, false },
+	[SP_M_KEYS_OK] = { sp_keeper_on_keys_ok, false },
+	[SP_M_KEYS_WANT] = { sp_keeper_on_keys_want, false },
+	[SP_M_TICKET_ASK] = { sp_keeper_on_ticket_ask, false },
+	[SP_M_SESSION_NEW] = { sp_keeper_on_session_new, false },
+	[SP_M_SESSION_END] = { sp_keeper_on_session_end, false },
+	[SP_M_PEER_ASK] = { sp_keeper_on_peer_ask, true },
+	[SP_M_RAN] = { sp_keeper_on_ran, true },
+	[SP_M_RUN_ENDED] = { sp_keeper_on_run_ended, true },
+};
+
 static bool
 peer_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
 	struct sp_kpeer *p = ctx;
+	bool ok = type < SP_M_COUNT && table[type].take != NULL && table[type].packets == p->packets &&
+	    table[type].take(p, body, nfds != 0 ? fds[0] : -1);
 
-	return type == SP_M_ASK && on_ask(p->k, ch, body, false, 0);
+	for (unsigned i = 0; i < nfds; i++)
+		close(fds[i]);
+	return ok;
 }
 
 static void
@@ -185,6 +229,9 @@ drop_peer(struct sp_kpeer *p)
 		p->k->npeers--;
 		break;
 	}
+	sp_keeper_keys_without(p->k, p);
+	if (p->who.role == SP_SPAWNER)
+		sp_keeper_spawner_gone(p->k);
 	sp_chan_free(&p->ch);
 	free(p);
 }
@@ -203,31 +250,64 @@ peer_closed(void *ctx, struct sp_chan *ch, const char *why)
 
 static const struct sp_chan_ops peer_ops = { peer_message, peer_closed };
 
+static void
+greet(struct sp_keeper *k, struct sp_kpeer *p)
+{
+	if (p->who.role == SP_SPAWNER)
+		sp_keeper_tick_commands(k);
+	if (p->packets)
+		return;
+	/* A waiting call must find its secret when it finds its token. */
+	if (p->who.role == SP_EGRESS) {
+		sp_chan_set_wipe(p->ch);
+		sp_keeper_secrets(k, p);
+	}
+	sp_keeper_manage_key(k, p);
+	sp_keeper_say_key(k, p);
+	sp_keeper_say_keys(k, p);
+	sp_keeper_say_gone(k, p);
+	if (knows_tokens(p))
+		send_tokens(k, p->ch);
+}
+
+/* Only spawner's channel, and a second one of a front, pass descriptors. */
+static bool
+kind_of(const struct sp_m_peer *who, int fd, bool *packets)
+{
+	socklen_t n = sizeof(int);
+	int type = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 || (type != SOCK_STREAM && type != SOCK_SEQPACKET))
+		return false;
+	*packets = type == SOCK_SEQPACKET;
+	return *packets ? who->role == SP_FRONT || who->role == SP_SPAWNER : who->role != SP_SPAWNER;
+}
+
 enum sp_status
 sp_keeper_peer(struct sp_keeper *k, const struct sp_m_peer *who, int fd, struct sp_err *e)
 {
-	struct sp_kpeer *p;
+	struct sp_kpeer *p = NULL;
+	bool packets = false;
 	enum sp_status st;
 
+	if (!kind_of(who, fd, &packets)) {
+		close(fd);
+		return sp_fail(e, SP_E_BUG, NULL, "a channel of the wrong kind");
+	}
 	if (k->npeers >= SP_KEEPER_PEERS || (p = calloc(1, sizeof *p)) == NULL) {
 		close(fd);
 		return sp_fail(e, SP_E_FULL, NULL, "no room for another role");
 	}
-	*p = (struct sp_kpeer){ .next = k->peers, .k = k, .who = *who };
-	st = sp_chan_new(k->b->loop, fd, SP_CHAN_STREAM, SP_KEEPER, (enum sp_role)who->role, &peer_ops, p, &p->ch);
+	*p = (struct sp_kpeer){ .next = k->peers, .k = k, .who = *who, .packets = packets };
+	st = sp_chan_new(k->b->loop, fd, packets ? SP_CHAN_PACKET : SP_CHAN_STREAM, SP_KEEPER, (enum sp_role)who->role,
+	    &peer_ops, p, &p->ch);
 	if (st != SP_OK) {
 		free(p);
 		return sp_fail(e, st, NULL, "no channel to a role");
 	}
 	k->peers = p;
 	k->npeers++;
-	/* A waiting call must find its secret when it finds its token. */
-	if (who->role == SP_EGRESS) {
-		sp_chan_set_wipe(p->ch);
-		sp_keeper_secrets(k, p);
-	}
-	sp_keeper_manage_key(k, p);
-	send_tokens(k, p->ch);
+	greet(k, p);
 	return SP_OK;
 }
 

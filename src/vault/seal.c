@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <sodium.h>
 
+#define BYTES(s) (const unsigned char *)(s).p
+
 static const struct sp_kdf_cost standard = { 3, 262144 };
 enum { OPS_MAX = 16, MEM_MAX_KIB = 1048576, MEM_MIN_KIB = 8 };
 
@@ -117,7 +119,6 @@ slot_ad(struct sp_out *o, const struct sp_slot *slot, const uint8_t *id)
 }
 
 #define AEAD(fn) crypto_aead_xchacha20poly1305_ietf_##fn
-#define BYTES(s) (const unsigned char *)(s).p
 
 enum sp_status
 sp_slot_make(struct sp_slot *slot, const uint8_t id[SP_SEAL_ID], const struct sp_secret *material,
@@ -157,6 +158,17 @@ derive(uint8_t *keys)
 {
 	crypto_kdf_derive_from_key(keys + SP_SEAL_KEY, SP_SEAL_KEY, 1, "spvault1", keys);
 	crypto_kdf_derive_from_key(keys + 2 * SP_SEAL_KEY, SP_SEAL_KEY, 2, "spvault1", keys);
+}
+
+enum sp_status
+sp_seal_seed(const struct sp_secret *keys, struct sp_secret *seed)
+{
+	uint8_t *out = sp_secret_space(seed, SP_SEAL_KEY);
+
+	if (out == NULL)
+		return SP_E_TOO_BIG;
+	crypto_kdf_derive_from_key(out, SP_SEAL_KEY, 1, "spstmnt1", BYTES(sp_secret_peek(keys)));
+	return SP_OK;
 }
 
 enum sp_status

@@ -44,6 +44,8 @@ void sp_seal_record(const struct sp_secret *keys, const struct sp_seal_ad *ad, c
     uint8_t nonce[SP_SEAL_NONCE], uint8_t *ct);
 SP_MUST bool sp_seal_open(const struct sp_secret *keys, const struct sp_seal_ad *ad,
     const uint8_t nonce[SP_SEAL_NONCE], sp_slice ct, struct sp_secret *value);
+/* SP_SEAL_KEY bytes that follow from the data key and are used for nothing else here. */
+SP_MUST enum sp_status sp_seal_seed(const struct sp_secret *keys, struct sp_secret *seed);
 void sp_seal_mac(const struct sp_secret *keys, sp_slice bytes, uint8_t mac[SP_SEAL_MAC]);
 void sp_seal_checksum(sp_slice bytes, uint8_t sum[SP_SEAL_MAC]);
 

@@ -11,7 +11,8 @@
 
 enum { APPLICATION = 0x53505331 };	/* "SPS1" */
 
-enum stmt { ADD, REVOKE, FIND, ALL, COUNT, PRUNE, MARK_SET, MARK_GET, STMTS };
+enum stmt { ADD, REVOKE, FIND, ALL, COUNT, PRUNE, MARK_SET, MARK_GET, GONE_ADD, GONE_ALL, GONE_COUNT, GONE_PRUNE,
+	GONE_FIRST, STMTS };
 
 static const char *const sql[STMTS] = {
 	[ADD] = "INSERT OR REPLACE INTO token(name,hash,client_id,scopes,tags,created,expires,revoked) VALUES(?,?,?,?,?,?,?,0)",
@@ -22,7 +23,16 @@ static const char *const sql[STMTS] = {
 	[PRUNE] = "DELETE FROM token WHERE (revoked<>0 AND revoked<?1) OR expires<?1",
 	[MARK_SET] = "INSERT INTO mark(name,value) VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value",
 	[MARK_GET] = "SELECT value FROM mark WHERE name=?",
+	[GONE_ADD] = "INSERT INTO gone(session,expires) VALUES(?,?) ON CONFLICT(session) DO UPDATE SET expires=excluded.expires",
+	[GONE_ALL] = "SELECT session,expires FROM gone ORDER BY expires",
+	[GONE_COUNT] = "SELECT count(*) FROM gone",
+	[GONE_PRUNE] = "DELETE FROM gone WHERE expires<=?",
+	[GONE_FIRST] = "DELETE FROM gone WHERE session=(SELECT session FROM gone ORDER BY expires LIMIT 1)",
 };
+
+#define GONE_TABLE \
+    "CREATE TABLE gone(session BLOB PRIMARY KEY NOT NULL CHECK(length(session)=32), expires INTEGER NOT NULL) WITHOUT ROWID;" \
+    "CREATE INDEX gone_expires ON gone(expires);"
 
 static const char schema[] =
     "BEGIN IMMEDIATE;"
@@ -30,9 +40,12 @@ static const char schema[] =
     " client_id TEXT NOT NULL, scopes TEXT NOT NULL, tags TEXT NOT NULL, created INTEGER NOT NULL,"
     " expires INTEGER NOT NULL, revoked INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE mark(name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
+    GONE_TABLE
     "PRAGMA application_id=1397773105;"
-    "PRAGMA user_version=1;"
+    "PRAGMA user_version=2;"
     "COMMIT";
+
+static const char from_1[] = "BEGIN IMMEDIATE;" GONE_TABLE "PRAGMA user_version=2; COMMIT";
 
 struct sp_store {
 	sqlite3 *db;
@@ -93,9 +106,9 @@ number(struct sp_store *s, const char *text, int64_t *out)
 	return rc;
 }
 
-/* Is what lies there ours, of a format we know, and whole?  *fresh: it is empty. */
+/* Is what lies there ours, of a format we know, and whole?  *format 0: it is empty. */
 static enum sp_status
-judge(struct sp_store *s, bool *fresh, struct sp_err *e)
+judge(struct sp_store *s, int64_t *format, struct sp_err *e)
 {
 	int64_t application = 0, version = 0, tables = 0;
 	sqlite3_stmt *q = NULL;
@@ -105,18 +118,19 @@ judge(struct sp_store *s, bool *fresh, struct sp_err *e)
 	    number(s, "PRAGMA user_version", &version) != SQLITE_OK ||
 	    number(s, "SELECT count(*) FROM sqlite_schema", &tables) != SQLITE_OK)
 		return failed(s, e);
-	*fresh = tables == 0 && version == 0 && application == 0;
-	if (*fresh)
+	*format = 0;
+	if (tables == 0 && version == 0 && application == 0)
 		return SP_OK;
 	if (application != APPLICATION)
 		return sp_fail(e, SP_E_CONFIG, NULL, "store.db belongs to another program; nothing was changed");
-	if (version != SP_STORE_FORMAT)
+	if (version < 1 || version > SP_STORE_FORMAT)
 		return sp_fail(e, SP_E_VERSION, NULL, "store.db has format %lld, this program knows %d; nothing was "
 		    "changed. Use the version that wrote it", (long long)version, SP_STORE_FORMAT);
 	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL) == SQLITE_OK &&
 	    sqlite3_step(q) == SQLITE_ROW)
 		whole = sp_eq(sp_str((const char *)sqlite3_column_text(q, 0)), SP_LIT("ok"));
 	sqlite3_finalize(q);
+	*format = version;
 	return whole ? SP_OK : sp_fail(e, SP_E_CONFIG, NULL, "store.db is damaged; nothing was changed. Restore it from "
 	    "a backup, or move it away and make the tokens anew");
 }
@@ -132,23 +146,40 @@ prepare_all(struct sp_store *s, struct sp_err *e)
 
 /* The file is made by us, with our mode and owner, before SQLite sees it. */
 static enum sp_status
-make_file(int dir, struct sp_err *e)
+make_file(int dir, const char *name, struct sp_err *e)
 {
-	int fd = openat(dir, SP_STORE_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	enum sp_status st;
 	size_t size;
 
 	if (fd < 0)
-		return sp_fail(e, SP_E_SYSTEM, NULL, "cannot open store.db: %s", strerror(errno));
-	st = sp_state_fit(fd, SP_STORE_FILE, &size, e);
+		return sp_fail(e, SP_E_SYSTEM, NULL, "cannot open %s: %s", name, strerror(errno));
+	st = sp_state_fit(fd, name, &size, e);
 	if (st == SP_OK && size == 0)
 		sp_state_own(dir, fd);
 	close(fd);
 	return st;
 }
 
+/* What was there stays beside, as it was. */
 static enum sp_status
-open_db(struct sp_store *s, struct sp_err *e)
+migrate(struct sp_store *s, int dir, struct sp_err *e)
+{
+	static const char copy[] = SP_STORE_FILE ".1";
+	enum sp_status st;
+
+	(void)unlinkat(dir, copy, 0);	/* of an attempt that did not end */
+	st = make_file(dir, copy, e);
+	if (st != SP_OK)
+		return st;
+	if (sqlite3_exec(s->db, "VACUUM INTO '" SP_STORE_FILE ".1'", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, from_1, NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, e);
+	return SP_OK;
+}
+
+static enum sp_status
+open_db(struct sp_store *s, int dir, struct sp_err *e)
 {
 	/* Exclusive before the first access: the index of the WAL is then memory of ours, not a file.
 	 * FULL: a token that was announced is on disk. */
@@ -156,7 +187,7 @@ open_db(struct sp_store *s, struct sp_err *e)
 	    "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA mmap_size=0";
 	const char *vfs = vfs_name();
 	enum sp_status st;
-	bool fresh = false;
+	int64_t format = 0;
 
 	if (vfs == NULL || sqlite3_open_v2(SP_STORE_FILE, &s->db,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs) != SQLITE_OK)
@@ -166,12 +197,14 @@ open_db(struct sp_store *s, struct sp_err *e)
 	(void)sqlite3_busy_timeout(s->db, 2000);
 	if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
 		return failed(s, e);
-	st = judge(s, &fresh, e);
+	st = judge(s, &format, e);
 	if (st != SP_OK)
 		return st;
 	if (sqlite3_exec(s->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK ||
-	    (fresh && sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK))
+	    (format == 0 && sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK))
 		return failed(s, e);
+	if (format == 1 && (st = migrate(s, dir, e)) != SP_OK)
+		return st;
 	return prepare_all(s, e);
 }
 
@@ -183,9 +216,9 @@ sp_store_open(int dir, struct sp_store **out, struct sp_err *e)
 
 	if (s == NULL)
 		return sp_fail(e, SP_E_FULL, NULL, "no memory");
-	st = make_file(dir, e);
+	st = make_file(dir, SP_STORE_FILE, e);
 	if (st == SP_OK)
-		st = open_db(s, e);
+		st = open_db(s, dir, e);
 	if (st != SP_OK) {
 		sp_store_free(&s);
 		return st;
@@ -388,4 +421,46 @@ sp_store_mark_get(struct sp_store *s, const char *name, char *buf, size_t cap, s
 	}
 	sqlite3_reset(q);
 	return st == SP_OK ? st : sp_fail(e, st, NULL, "no mark %s", name);
+}
+
+static enum sp_status
+make_room(struct sp_store *s, struct sp_err *e)
+{
+	sqlite3_stmt *q = s->st[GONE_COUNT];
+	int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+
+	sqlite3_reset(q);
+	return n < SP_GONE_MAX || run(s->st[GONE_FIRST]) == SQLITE_DONE ? SP_OK : failed(s, e);
+}
+
+enum sp_status
+sp_store_gone_add(struct sp_store *s, const uint8_t session[32], int64_t expires_s, struct sp_err *e)
+{
+	sqlite3_stmt *q = s->st[GONE_ADD];
+	enum sp_status st = make_room(s, e);
+
+	if (st != SP_OK)
+		return st;
+	sqlite3_bind_blob(q, 1, session, 32, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(q, 2, expires_s);
+	return run(q) == SQLITE_DONE ? SP_OK : failed(s, e);
+}
+
+enum sp_status
+sp_store_gone(struct sp_store *s, int64_t now_s, bool (*each)(void *ctx, const uint8_t session[32], int64_t expires_s),
+    void *ctx, struct sp_err *e)
+{
+	sqlite3_stmt *q = s->st[GONE_ALL];
+	bool more = true;
+	int rc = SQLITE_DONE;
+
+	sqlite3_bind_int64(s->st[GONE_PRUNE], 1, now_s);
+	if (run(s->st[GONE_PRUNE]) != SQLITE_DONE)
+		return failed(s, e);
+	while (more && (rc = sqlite3_step(q)) == SQLITE_ROW)
+		if (column(q, 0).n == 32)
+			more = each(ctx, (const uint8_t *)column(q, 0).p, sqlite3_column_int64(q, 1));
+	rc = rc == SQLITE_ROW ? SQLITE_DONE : rc;
+	sqlite3_reset(q);
+	return rc == SQLITE_DONE ? SP_OK : failed(s, e);
 }

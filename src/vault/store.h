@@ -1,6 +1,7 @@
 /*
  * The store: `store.db` in the state folder (SQLite, one writer: whoever holds the state lock).  Static tokens as
- * hashes, and marks that tell whether vault and audit log are those that were last seen.
+ * hashes, sessions that are over before their time, and marks that tell whether vault and audit log are those that were
+ * last seen.
  * Paths are never resolved: the process's working folder must be the state folder when a store is opened and while it
  * is open, so that the store works for a role that can reach nothing else.
  */
@@ -11,7 +12,7 @@
 
 #define SP_STORE_FILE "store.db"
 
-enum { SP_STORE_FORMAT = 1, SP_TOKENS_MAX = 10000, SP_TOKEN_NAME_MAX = 64, SP_TOKEN_TEXT_MAX = 1024 };
+enum { SP_STORE_FORMAT = 2, SP_TOKENS_MAX = 10000, SP_GONE_MAX = 16384, SP_TOKEN_NAME_MAX = 64, SP_TOKEN_TEXT_MAX = 1024 };
 
 struct sp_store;
 
@@ -23,7 +24,8 @@ struct sp_token_row {
 };
 
 /* Opens or makes it.  `dir` is the state folder, which is the working folder too.  SP_E_VERSION: a newer format;
- * SP_E_CONFIG: damaged, or no store; the file is untouched by either. */
+ * SP_E_CONFIG: damaged, or no store; the file is untouched by either.  An older format is brought up to date in one
+ * transaction; before that a copy is left as store.db.N, N being its format. */
 SP_MUST enum sp_status sp_store_open(int dir, struct sp_store **out, struct sp_err *e);
 void sp_store_free(struct sp_store **s);
 
@@ -41,6 +43,14 @@ SP_MUST enum sp_status sp_store_tokens(struct sp_store *s, bool (*each)(void *ct
     void *ctx, struct sp_err *e);
 /* Forgets what was revoked or has expired before `before_s`. */
 SP_MUST enum sp_status sp_store_tokens_prune(struct sp_store *s, int64_t before_s, struct sp_err *e);
+
+/* A session that is over although its statement is good until expires_s.  When SP_GONE_MAX are remembered, the one whose
+ * statement ends first is forgotten. */
+SP_MUST enum sp_status sp_store_gone_add(struct sp_store *s, const uint8_t session[32], int64_t expires_s,
+    struct sp_err *e);
+/* Those that are good after now_s, the rest is forgotten; `each` returns false to stop. */
+SP_MUST enum sp_status sp_store_gone(struct sp_store *s, int64_t now_s,
+    bool (*each)(void *ctx, const uint8_t session[32], int64_t expires_s), void *ctx, struct sp_err *e);
 
 /* A small text under a name.  get: SP_E_NOT_FOUND. */
 SP_MUST enum sp_status sp_store_mark_set(struct sp_store *s, const char *name, sp_slice value, struct sp_err *e);

@@ -34,7 +34,7 @@ static int
 teardown(void **state)
 {
 	struct env *v = *state;
-	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm", "store.db-journal", "other" };
+	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm", "store.db-journal", "store.db.1", "other" };
 
 	for (size_t i = 0; i < SP_COUNT(names); i++)
 		unlinkat(v->dir, names[i], 0);
@@ -165,6 +165,103 @@ sql(const char *text)
 	sqlite3_close(db);
 }
 
+struct gone { unsigned n; uint8_t first, last; int64_t expires_s; };
+
+static bool
+see_gone(void *ctx, const uint8_t session[32], int64_t expires_s)
+{
+	struct gone *g = ctx;
+
+	if (g->n++ == 0)
+		g->first = session[31];
+	g->last = session[31];
+	g->expires_s = expires_s;
+	return true;
+}
+
+/* E21: a session that was ended stays ended, whoever starts again, until its statement has ended too. */
+static void
+test_gone(void **state)
+{
+	struct env *v = *state;
+	struct sp_store *s = NULL;
+	struct gone g = { 0 };
+	uint8_t id[32] = { 0 };
+	struct sp_err e;
+
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	for (uint8_t i = 1; i <= 3; i++) {
+		id[31] = i;
+		assert_int_equal(sp_store_gone_add(s, id, 1000 + i, &e), SP_OK);
+	}
+	assert_int_equal(sp_store_gone_add(s, id, 2000, &e), SP_OK);	/* once more */
+	sp_store_free(&s);
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	assert_int_equal(sp_store_gone(s, 1001, see_gone, &g, &e), SP_OK);
+	assert_true(g.n == 2 && g.first == 2 && g.last == 3 && g.expires_s == 2000);
+	g = (struct gone){ 0 };
+	assert_int_equal(sp_store_gone(s, 2000, see_gone, &g, &e), SP_OK);
+	assert_int_equal(g.n, 0);
+	sp_store_free(&s);
+}
+
+static void
+test_gone_is_bounded(void **state)
+{
+	struct env *v = *state;
+	struct sp_store *s = NULL;
+	struct gone g = { 0 };
+	uint8_t id[32] = { 0 };
+	struct sp_err e;
+
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	sp_store_free(&s);
+	sql("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<16384) "
+	    "INSERT INTO gone SELECT CAST(printf('%032d',i) AS BLOB), 1000+i FROM c");
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	assert_int_equal(sp_store_gone_add(s, id, 50000, &e), SP_OK);
+	assert_int_equal(sp_store_gone(s, 0, see_gone, &g, &e), SP_OK);
+	assert_true(g.n == SP_GONE_MAX && g.first == '2' && g.expires_s == 50000);
+	sp_store_free(&s);
+}
+
+/* A store of the format before gets what it lacks, and is kept beside as it was. */
+static void
+test_migration(void **state)
+{
+	struct env *v = *state;
+	struct sp_token_row t = row(SP_LIT("cron"), 1);
+	struct sp_store *s = NULL;
+	struct seen seen = { 0 };
+	struct gone g = { 0 };
+	uint8_t id[32] = { 7 };
+	struct sp_err e;
+	struct stat st;
+
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	assert_int_equal(sp_store_token_add(s, &t, &e), SP_OK);
+	sp_store_free(&s);
+	sql("DROP TABLE gone; PRAGMA user_version=1");
+	close(open("store.db.1", O_WRONLY | O_CREAT, 0644));		/* of an attempt that did not end */
+	if (sp_store_open(v->dir, &s, &e) != SP_OK)
+		fail_msg("%s", e.log);
+	assert_int_equal(sp_store_gone_add(s, id, 50000, &e), SP_OK);
+	assert_int_equal(sp_store_gone(s, 0, see_gone, &g, &e), SP_OK);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(sp_store_tokens(s, see, &seen, &e), SP_OK);
+	assert_string_equal(seen.names, "cron,");
+	sp_store_free(&s);
+	assert_true(stat("store.db.1", &st) == 0 && (st.st_mode & 0777) == 0600);
+	unlinkat(v->dir, "store.db", 0);
+	renameat(v->dir, "store.db.1", v->dir, "store.db");
+	sql("CREATE TABLE gone(x); DROP TABLE gone");	/* the copy is a store of the old format: it has none */
+	seen = (struct seen){ 0 };
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
+	assert_int_equal(sp_store_tokens(s, see, &seen, &e), SP_OK);
+	assert_string_equal(seen.names, "cron,");
+	sp_store_free(&s);
+}
+
 /* Q12: a newer format, another program's file, garbage: refused, and not touched. */
 static void
 test_q12_foreign_files(void **state)
@@ -176,9 +273,11 @@ test_q12_foreign_files(void **state)
 
 	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_OK);
 	sp_store_free(&s);
-	sql("PRAGMA user_version=2");
+	sql("PRAGMA user_version=3");
 	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_E_VERSION);
-	assert_non_null(strstr(e.log, "format 2"));
+	assert_non_null(strstr(e.log, "format 3"));
+	sql("PRAGMA user_version=-1");
+	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_E_VERSION);
 	sql("PRAGMA user_version=1; PRAGMA application_id=7");
 	assert_int_equal(sp_store_open(v->dir, &s, &e), SP_E_CONFIG);
 	assert_non_null(strstr(e.log, "another program"));
@@ -233,7 +332,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_tokens), T(test_refused_texts), T(test_marks), T(test_q12_foreign_files), T(test_m25_files),
+		T(test_tokens), T(test_refused_texts), T(test_marks), T(test_gone), T(test_gone_is_bounded), T(test_migration),
+		T(test_q12_foreign_files), T(test_m25_files),
 		T(test_one_writer),
 	};
 

@@ -201,6 +201,12 @@ sp_vault_half_rekeyed(const struct sp_vault *v)
 	return v->file.nslots > 1;
 }
 
+enum sp_status
+sp_vault_seed(const struct sp_vault *v, struct sp_secret *seed)
+{
+	return sp_seal_seed(v->keys, seed);
+}
+
 /* Index of `name`, or where it belongs (*found tells). */
 static uint32_t
 place_of(const struct sp_vault *v, sp_slice name, bool *found)

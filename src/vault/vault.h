@@ -34,6 +34,9 @@ uint64_t sp_vault_generation(const struct sp_vault *v);
 /* A change of the key was begun and not ended: an old key still opens the vault. */
 SP_MUST bool sp_vault_half_rekeyed(const struct sp_vault *v);
 
+/* SP_SEAL_KEY bytes that nobody knows who cannot open the vault: the same until its key changes. */
+SP_MUST enum sp_status sp_vault_seed(const struct sp_vault *v, struct sp_secret *seed);
+
 /* SP_E_NOT_FOUND: no such record. */
 SP_MUST enum sp_status sp_vault_get(struct sp_vault *v, sp_slice name, struct sp_secret *out, struct sp_err *e);
 /* SP_E_BAD_PARAMS: bad name, or a value outside 8 bytes to 16 kB; SP_E_FULL: 1024 records. */
