@@ -19,6 +19,20 @@ call(const char *tool, const char *args)
 	return fd;
 }
 
+/* The same in the era where going away is cancelling. */
+static int
+call_modern(const char *tool)
+{
+	char body[1024], lines[512];
+	int fd = tw_client(&w);
+
+	snprintf(lines, sizeof lines, TW_AS(TW_READER) TW_MODERN("tools/call") "Mcp-Name: %s\r\n", tool);
+	snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"tools/call\",\"params\":{\"name\":\"%s\"," TW_META "}}",
+	    tool);
+	tw_send(&w, fd, sp_str(tw_post(lines, body)));
+	return fd;
+}
+
 static void
 open_quiet(const struct ti_options *o)
 {
@@ -271,7 +285,7 @@ test_errors(void **state)
 	tw_close(&w);
 }
 
-/* The client leaves: egress is told, once, in both eras; what it answers later goes to nobody. */
+/* mcp-spec 1.4: the client leaves and egress is told, once; what it answers later goes to nobody. */
 static void
 test_cancel(void **state)
 {
@@ -279,7 +293,7 @@ test_cancel(void **state)
 	int fd;
 
 	open_quiet(&(struct ti_options){ 0 });
-	fd = call("dns_list", "{}");
+	fd = call_modern("dns_list");
 	close(fd);
 	tw_turn(&w, 6);
 	assert_true(w.calls[0].cancelled);
@@ -302,6 +316,48 @@ test_cancel(void **state)
 	data_part(w.calls[2].id, SP_LIT("1"));
 	tw_turn(&w, 6);
 	assert_true(w.calls[2].cancelled && !w.egress_lost);
+	tw_close(&w);
+}
+
+/* mcp-spec 1.3: in the legacy era it goes on, and keeps its place until egress ends it; then egress may forget it. */
+static void
+test_goes_on(void **state)
+{
+	struct sp_m_call_error m = { 0 };
+	int fd;
+
+	open_quiet(&(struct ti_options){ 0 });
+	fd = call("dns_list", "{}");
+	close(fd);
+	fd = call("dns_list", "{}");
+	close(fd);
+	tw_turn(&w, 6);
+	assert_false(w.calls[0].cancelled);
+	assert_int_equal(w.f.norphans, 2);
+	tw_result(&w, w.calls[0].id, "{\"content\":[]}");
+	m.id = w.calls[1].id;
+	m.status = SP_E_UPSTREAM;
+	sp_enc_call_error(sp_chan_begin(w.egress, SP_M_CALL_ERROR), &m);
+	sp_chan_end(w.egress);
+	tw_turn(&w, 6);
+	assert_true(w.calls[0].cancelled && !w.calls[1].cancelled);
+	assert_int_equal(w.f.norphans, 0);
+	/* One that never ends is cancelled when its time is over. */
+	fd = call("dns_list", "{}");
+	close(fd);
+	tw_turn(&w, 6);
+	sp_orphans_tick(&w.f, uv_now(&w.loop) + 3600000);
+	tw_turn(&w, 6);
+	assert_true(w.calls[2].cancelled);
+	assert_int_equal(w.f.norphans, 0);
+	/* With its egress go those that it had. */
+	fd = call("dns_list", "{}");
+	close(fd);
+	tw_turn(&w, 6);
+	assert_int_equal(w.f.norphans, 1);
+	sp_chan_free(&w.egress);
+	tw_turn(&w, 6);
+	assert_int_equal(w.f.norphans, 0);
 	tw_close(&w);
 }
 
@@ -436,7 +492,7 @@ test_in_flight(void **state)
 	assert_int_equal(sp_slots_map(slots, &w.f.slots, &e), SP_OK);
 	close(slots);
 	for (unsigned i = 0; i < LIMIT; i++)
-		fd[i] = call("dns_list", "{}");
+		fd[i] = i == 0 ? call_modern("dns_list") : call("dns_list", "{}");
 	assert_int_equal(w.ncalls, LIMIT);
 	fd[LIMIT] = call("dns_list", "{}");
 	got = tw_take(&w, fd[LIMIT], &closed);
@@ -447,6 +503,16 @@ test_in_flight(void **state)
 	tw_turn(&w, 4);
 	fd[0] = call("dns_list", "{}");
 	assert_int_equal(w.ncalls, LIMIT + 1);
+	/* A legacy one leaves and goes on: its place stays taken until it has ended. */
+	close(fd[1]);
+	tw_turn(&w, 4);
+	fd[1] = call("dns_list", "{}");
+	assert_true(sp_starts(tw_take(&w, fd[1], &closed), SP_LIT("HTTP/1.1 429 ")));
+	close(fd[1]);
+	tw_result(&w, w.calls[1].id, "{\"content\":[]}");
+	tw_turn(&w, 6);
+	fd[1] = call("dns_list", "{}");
+	assert_int_equal(w.ncalls, LIMIT + 2);
 	for (unsigned i = 0; i < LIMIT; i++)
 		close(fd[i]);
 	tw_close(&w);
@@ -539,7 +605,7 @@ main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_arguments), cmocka_unit_test(test_long_arguments), cmocka_unit_test(test_long_result),
-		cmocka_unit_test(test_offences), cmocka_unit_test(test_errors), cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_offences), cmocka_unit_test(test_errors), cmocka_unit_test(test_cancel), cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_lost), cmocka_unit_test(test_late), cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_in_flight), cmocka_unit_test(test_audit),
 	};

@@ -73,6 +73,13 @@ sp_conn_park(struct sp_conn *c, uint64_t ms)
 	c->deadline_ms = now_ms(c) + ms;
 }
 
+void
+sp_conn_hold(struct sp_conn *c, uint64_t ms)
+{
+	c->state = SP_CONN_HELD;
+	c->deadline_ms = now_ms(c) + ms;
+}
+
 /* The client may still be sending: closing now would destroy our answer on its way (RFC 9112
  * section 9.6). */
 static void
@@ -188,6 +195,19 @@ make_room(struct sp_conn *c)
 }
 
 static void
+begin_body(struct sp_conn *c)
+{
+	struct sp_work *w = c->w;
+	const struct sp_http_head *head = &w->http.head;
+
+	c->state = SP_CONN_BODY;
+	c->deadline_ms = now_ms(c) + c->hub->lim.body_ms;
+	/* RFC 9110 section 10.1.1: only once the head was accepted, and only if the body is not already there. */
+	if (head->expect_continue && head->minor >= 1 && w->pos == w->len && (head->chunked || head->length != 0))
+		sp_answer_continue(c);
+}
+
+static void
 on_head(struct sp_conn *c)
 {
 	struct sp_work *w = c->w;
@@ -198,12 +218,8 @@ on_head(struct sp_conn *c)
 	c->close_after = !head->keep_alive || c->hub->draining;
 	sp_conn_list(c, false);
 	c->state = SP_CONN_BODY;
-	c->deadline_ms = now_ms(c) + c->hub->lim.body_ms;
-	if (c->hub->svc->head(c) == SP_TAKE_DONE)
-		return;
-	/* RFC 9110 section 10.1.1: only once the head was accepted, and only if the body is not already there. */
-	if (head->expect_continue && head->minor >= 1 && w->pos == w->len && (head->chunked || head->length != 0))
-		sp_answer_continue(c);
+	if (c->hub->svc->head(c) == SP_TAKE_BODY)
+		begin_body(c);
 }
 
 static void
@@ -294,6 +310,14 @@ advance(struct sp_conn *c)
 		;
 	c->stepping = false;
 	sp_conn_arm(c);
+}
+
+void
+sp_conn_go(struct sp_conn *c)
+{
+	begin_body(c);
+	if (c->state == SP_CONN_BODY && !c->stepping)
+		advance(c);
 }
 
 /* The client sends nothing more: whoever waits for an answer has gone (mcp-spec 1.4: that
@@ -431,6 +455,7 @@ sp_conn_sweep(struct sp_conn *c, uint64_t now)
 	if (c->state == SP_CONN_CLOSED || c->deadline_ms == 0 || now < c->deadline_ms)
 		return;
 	switch ((enum sp_conn_state)c->state) {
+	case SP_CONN_HELD:
 	case SP_CONN_PARKED:
 	case SP_CONN_STREAM:
 		c->deadline_ms = 0;

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "os/shared.h"
 #include "wire/http1.h"
 
 #include <sys/uio.h>
@@ -23,6 +24,7 @@ struct sp_hub;
 
 enum sp_conn_state {
 	SP_CONN_WAIT,		/* for a request, or for the rest of its head */
+	SP_CONN_HELD,		/* the head waits for somebody's word before its body is read */
 	SP_CONN_BODY,		/* the head was accepted, the body is coming */
 	SP_CONN_PARKED,		/* the answer will come from elsewhere */
 	SP_CONN_STREAM,		/* the answer has begun, more of it will come */
@@ -54,6 +56,7 @@ struct sp_conn {
 	struct sp_conn *prev, *next;	/* in hub->waiting or hub->busy */
 	struct sp_work *w;
 	void	*req;			/* the service's, in the arena of w */
+	void	*mine;			/* the service's, from malloc, as long as the connection lives */
 	uint64_t deadline_ms;		/* 0: none */
 	uint64_t answer_left;		/* SP_CONN_STREAM: bytes of the answer that were not handed over yet */
 	uint64_t stall_ms;		/* slow readers: start of the window, bytes written in it */
@@ -70,6 +73,8 @@ struct sp_conn {
 	uint8_t	 state;			/* enum sp_conn_state */
 	uint8_t	 events;		/* enum sp_conn_events_state, of a SP_CONN_STREAM */
 	bool	 chunked;		/* the event stream is; else the end of the connection ends it */
+	bool	 local;			/* came in by a Unix listener */
+	bool	 metrics;		/* came in by one of the last listeners, hub->nmetrics of them */
 	bool	 close_after;		/* no further request */
 	bool	 body_done;		/* the whole request was read */
 	bool	 stepping;		/* advance() is on the stack */
@@ -79,14 +84,14 @@ struct sp_conn {
 	bool	 bad;			/* framing broke: nothing further is ever parsed */
 };
 
-enum sp_take { SP_TAKE_BODY, SP_TAKE_DONE };
+enum sp_take { SP_TAKE_BODY, SP_TAKE_DONE, SP_TAKE_WAIT };
 
 struct sp_service {
-	/* The head is there (c->w->http.head).  SP_TAKE_DONE: it was answered. */
+	/* The head is there (c->w->http.head).  SP_TAKE_DONE: it was answered.  SP_TAKE_WAIT: sp_conn_hold() was called. */
 	enum sp_take (*head)(struct sp_conn *c);
 	/* The whole body is there (c->w->body): answer, or sp_conn_park(). */
 	void (*body)(struct sp_conn *c);
-	/* The deadline of a parked or streaming request has passed: answer or sp_conn_abort(). */
+	/* The deadline of a held, parked or streaming request has passed: answer or sp_conn_abort(). */
 	void (*late)(struct sp_conn *c);
 	/* Bytes of a streamed answer left for the client. */
 	void (*sent)(struct sp_conn *c);
@@ -125,7 +130,7 @@ struct sp_hub {
 	uint32_t npool;
 	struct sp_out head;		/* scratch for answer heads */
 	struct sp_listener listeners[32];
-	uint32_t nlisten;
+	uint32_t nlisten, nmetrics;	/* nmetrics: set before sp_hub_listen() */
 	int	 reserve;		/* a descriptor kept for the day when there are none left */
 	uv_timer_t sweep;
 	bool	 sweeping;
@@ -134,6 +139,8 @@ struct sp_hub {
 	void   (*empty)(void *ctx);	/* called when the last connection is gone while draining */
 	int64_t	 date_s;
 	char	 date[40];
+	struct sp_counters *counters;	/* NULL: nothing is counted */
+	uint32_t row;
 };
 
 /* Takes memory and the reserve descriptor: before the jail. */
@@ -151,6 +158,9 @@ void sp_hub_close(struct sp_hub *h);
 struct sp_conn *sp_hub_find(struct sp_hub *h, uint32_t request);
 uint32_t sp_conn_request(const struct sp_conn *c);
 
+/* The head waits for somebody else, at most so many milliseconds; then on with its body, or an answer. */
+void sp_conn_hold(struct sp_conn *c, uint64_t ms);
+void sp_conn_go(struct sp_conn *c);
 /* The request waits for somebody else, at most so many milliseconds. */
 void sp_conn_park(struct sp_conn *c, uint64_t ms);
 /* Ends the connection without (the rest of) an answer. */

@@ -78,14 +78,26 @@ option(struct sp_out *o, const char *name, const struct sp_out *value)
 	sp_shell_word(o, sp_out_view(value));
 }
 
+/* SERVER.NAME, SERVER.resource:URI or SERVER.prompt:NAME, as rules write it. */
+static void
+name_write(struct sp_out *o, const struct sp_image *img, const struct sp_component *what)
+{
+	sp_out_slice(o, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, what->server)->name));
+	sp_out_byte(o, '.');
+	if (what->kind == SP_COMPONENT_PROMPT)
+		sp_out_str(o, "prompt:");
+	else if (what->kind != SP_COMPONENT_TOOL)
+		sp_out_str(o, "resource:");
+	sp_out_slice(o, sp_sub(what->name, 0, 512));
+}
+
 /* sallyport why --as SOURCE/USER --tool SERVER.NAME …: arguments are left to the operator,
  * they may be private. */
 static void
-why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, uint32_t tool, bool args)
+why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, const struct sp_component *what, bool args)
 {
 	const struct sp_image *img = f->img;
-	const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, tool);
-	char a[384], b[1024];
+	char a[640], b[1024];
 	struct sp_out as, list;
 
 	sp_out_init(&as, a, sizeof a);
@@ -97,9 +109,7 @@ why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, uint32_t
 	sp_out_str(o, "sallyport why --as ");
 	sp_shell_word(o, sp_out_view(&as));
 	sp_out_init(&as, a, sizeof a);
-	sp_out_slice(&as, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name));
-	sp_out_byte(&as, '.');
-	sp_out_slice(&as, sp_img_str(img, t->name));
+	name_write(&as, img, what);
 	sp_out_str(o, " --tool ");
 	sp_shell_word(o, sp_out_view(&as));
 	sp_out_init(&list, b, sizeof b);
@@ -112,26 +122,42 @@ why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, uint32_t
 		sp_out_str(o, " --args '…'");
 }
 
+static const char *
+prefix_of(const struct sp_req *q)
+{
+	switch (q->ask.method) {
+	case SP_MCP_PROMPTS_GET:
+		return "prompt:";
+	case SP_MCP_RESOURCES_READ:
+	case SP_MCP_SUBSCRIBE:
+	case SP_MCP_UNSUBSCRIBE:
+		return "resource:";
+	default:
+		return "";
+	}
+}
+
 static void
-audit(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp_decision *d)
+audit(struct sp_front *f, const struct sp_req *q, const struct sp_component *what, const struct sp_decision *d)
 {
 	const struct sp_image *img = f->img;
 	struct sp_audit_record r = {
 		.kind = SP_AUDIT_DECISION, .time_us = sp_now_us(), .outcome = (uint32_t)d->outcome,
 	};
+	char buf[640];
+	struct sp_out name;
 
 	if (f->ring == NULL)
 		return;
+	sp_out_init(&name, buf, sizeof buf);
+	if (what == NULL || what->kind != SP_COMPONENT_TOOL)
+		sp_out_str(&name, what == NULL ? prefix_of(q) : what->kind == SP_COMPONENT_PROMPT ? "prompt:" : "resource:");
+	sp_out_slice(&name, sp_sub(what == NULL ? q->ask.name : what->name, 0, 512));
 	SP_RING_TEXT(r.source, sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, q->who->source)->name));
 	SP_RING_TEXT(r.user, q->who->user);
-	if (tool != UINT32_MAX) {
-		const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, tool);
-
-		SP_RING_TEXT(r.tool, sp_img_str(img, t->name));
-		SP_RING_TEXT(r.server, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name));
-	} else {
-		SP_RING_TEXT(r.tool, q->ask.name);
-	}
+	SP_RING_TEXT(r.tool, sp_out_view(&name));
+	if (what != NULL)
+		SP_RING_TEXT(r.server, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, what->server)->name));
 	SP_RING_TEXT(r.note, sp_str(d->reason));
 	if (d->reason_rule < img->head->rules.n)
 		r.rule_line = SP_IMG_AT(img, img->head->rules, rule, d->reason_rule)->line;
@@ -141,19 +167,20 @@ audit(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp
 }
 
 void
-sp_deny(struct sp_front *f, const struct sp_req *q, uint32_t tool, const struct sp_decision *d)
+sp_deny(struct sp_front *f, const struct sp_req *q, const struct sp_component *what, const struct sp_decision *d)
 {
 	const struct sp_image *img = f->img;
 	char buf[4096];
 	struct sp_out o;
 	uint32_t line = 0;
 
-	audit(f, q, tool, d);
+	sp_count(f->counters, f->row, SP_C_DENIED_TOTAL, 1);
+	audit(f, q, what, d);
 	if (!sp_quota_take(&f->denials, uv_now(f->loop)))
 		return;
 	sp_out_init(&o, buf, sizeof buf);
-	if (tool != UINT32_MAX)
-		why_write(&o, f, q, tool, d->outcome == SP_REFUSED_ARGS);
+	if (what != NULL)
+		why_write(&o, f, q, what, d->outcome == SP_REFUSED_ARGS);
 	if (d->reason_rule < img->head->rules.n)
 		line = SP_IMG_AT(img, img->head->rules, rule, d->reason_rule)->line;
 	sp_log(SP_WARN, "denied", SP_C("reason", d->reason), SP_U("line", line), SP_S("tool", q->ask.name),

@@ -4,69 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TOKEN_CACHE = 8192, TEXT_MAX = 16 << 20, FOREVER_MAX = 64 << 20 };
+enum { TOKEN_CACHE = 8192, TEXT_MAX = 16 << 20, NOTE_MAX = 1 << 20, FOREVER_MAX = 64 << 20 };
 
 static const struct sp_chan_ops link_ops = { sp_link_message, sp_link_closed };
-
-static void
-forget_token(void *ctx, const uint8_t hash[32])
-{
-	struct sp_front *f = ctx;
-
-	sp_verifier_del(f->verifier, hash);
-}
-
-static bool
-token_put(struct sp_front *f, sp_slice body)
-{
-	struct sp_m_token m;
-	struct sp_static_token t;
-
-	if (!sp_dec_token(body, &m))
-		return false;
-	t = (struct sp_static_token){ .name = m.name, .client_id = m.client_id, .scopes = m.scopes, .tags = m.tags,
-	    .expires_s = m.expires_s };
-	memcpy(t.hash, m.hash, sizeof t.hash);
-	if (!sp_known_put(&f->known, t.hash) || sp_verifier_put(f->verifier, &t) != SP_OK)
-		sp_log(SP_ERROR, "token.no_room", SP_S("name", m.name));
-	return true;
-}
-
-static bool
-keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
-{
-	struct sp_front *f = ctx;
-	struct sp_m_hash h;
-
-	switch (type) {
-	case SP_M_TOKEN_PUT:
-		return token_put(f, body);
-	case SP_M_TOKEN_DEL:
-		if (!sp_dec_hash(body, &h))
-			return false;
-		sp_known_del(&f->known, h.hash);
-		sp_verifier_del(f->verifier, h.hash);
-		return true;
-	case SP_M_TOKEN_SYNC:
-		sp_known_end(&f->known, forget_token, f);
-		sp_verifier_synced(f->verifier);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void
-keeper_closed(void *ctx, struct sp_chan *ch, const char *why)
-{
-	struct sp_front *f = ctx;
-
-	if (why != NULL)
-		sp_log(SP_ERROR, "keeper.offence", SP_C("why", why));
-	sp_chan_free(&f->keeper);
-}
-
-static const struct sp_chan_ops keeper_ops = { keeper_message, keeper_closed };
 
 static enum sp_status
 link_egress(struct sp_front *f, uint32_t server, uint32_t incarnation, int fd)
@@ -88,6 +28,7 @@ link_egress(struct sp_front *f, uint32_t server, uint32_t incarnation, int fd)
 		if (q != NULL && q->call == SP_CALL_WAITS && q->server == server)
 			sp_call_push(c);
 	}
+	sp_streams_server(f, server, true);
 	return SP_OK;
 }
 
@@ -96,12 +37,8 @@ sp_front_peer(struct sp_front *f, enum sp_role role, uint32_t index, uint32_t in
 {
 	if (role == SP_EGRESS && index < f->img->head->servers.n)
 		return link_egress(f, index, incarnation, fd);
-	if (role == SP_KEEPER) {
-		if (f->keeper != NULL)
-			sp_chan_free(&f->keeper);
-		sp_known_begin(&f->known);
-		return sp_chan_new(f->loop, fd, SP_CHAN_STREAM, SP_FRONT, SP_KEEPER, &keeper_ops, f, &f->keeper);
-	}
+	if (role == SP_KEEPER)
+		return sp_keeper_link(f, fd);
 	close(fd);
 	return SP_E_BUG;
 }
@@ -134,6 +71,69 @@ on_empty(void *ctx)
 		f->done(f->done_ctx);
 }
 
+/* ---------------------------------------------------------------- time */
+
+static void
+on_tick(uv_timer_t *t)
+{
+	sp_front_tick(t->data);
+}
+
+void
+sp_front_need_tick(struct sp_front *f)
+{
+	if (f->ticking)
+		return;
+	f->ticking = true;
+	uv_timer_start(&f->tick, on_tick, SP_TICK_MS, SP_TICK_MS);
+}
+
+void
+sp_front_tick(struct sp_front *f)
+{
+	uint64_t now = uv_now(f->loop);
+
+	sp_streams_tick(f, now);
+	sp_orphans_tick(f, now);
+	if (f->first_stream != NULL || f->norphans != 0)
+		return;
+	f->ticking = false;
+	uv_timer_stop(&f->tick);
+}
+
+bool
+sp_front_is_anonymous(const struct sp_front *f, const struct sp_req *q)
+{
+	return f->img->head->anonymous != 0 && q->who->source == f->img->head->anonymous - 1;
+}
+
+/* ---------------------------------------------------------------- beginning and end */
+
+static enum sp_status
+make_tables(struct sp_front *f, struct sp_err *e)
+{
+	const struct sp_img_head *h = f->img->head;
+
+	f->links = calloc(h->servers.n + 1u, sizeof *f->links);
+	f->catalogs = calloc(h->servers.n + 1u, sizeof(struct sp_catalog *));
+	f->caps = calloc(h->servers.n + 1u, sizeof *f->caps);
+	f->wants = calloc(h->authorities.n + 1u, sizeof *f->wants);
+	if (f->links == NULL || f->catalogs == NULL || f->caps == NULL || f->wants == NULL)
+		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
+	for (uint32_t i = 0; i < h->servers.n; i++) {
+		f->links[i].front = f;
+		f->links[i].server = i;
+	}
+	for (uint32_t i = 0; i < h->sources.n; i++)
+		if (SP_IMG_AT(f->img, h->sources, source, i)->type == SP_SOURCE_PEER)
+			f->has_peer = true;
+	f->world = (struct sp_world){ f->img, f->catalogs, f->caps, f->seed };
+	if (uv_timer_init(f->loop, &f->tick) != 0)
+		return sp_fail(e, SP_E_SYSTEM, NULL, "no timer");
+	f->tick.data = f;
+	return SP_OK;
+}
+
 enum sp_status
 sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, struct sp_hash_key seed,
     struct sp_err *e)
@@ -148,14 +148,10 @@ sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, s
 	*f = (struct sp_front){ .img = img, .loop = loop, .seed = seed };
 	sp_arena_init(&f->forever, FOREVER_MAX);
 	sp_out_heap(&f->text, TEXT_MAX);
-	f->links = calloc(h->servers.n + 1u, sizeof *f->links);
-	if (f->links == NULL)
-		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
-	for (uint32_t i = 0; i < h->servers.n; i++) {
-		f->links[i].front = f;
-		f->links[i].server = i;
-	}
-	st = sp_verifier_new(img, TOKEN_CACHE, seed, &f->verifier, e);
+	sp_out_heap(&f->note, NOTE_MAX);
+	st = make_tables(f, e);
+	if (st == SP_OK)
+		st = sp_verifier_new(img, TOKEN_CACHE, seed, &f->verifier, e);
 	if (st == SP_OK)
 		st = read_params(f, e);
 	if (st == SP_OK)
@@ -165,18 +161,33 @@ sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, s
 }
 
 void
+sp_front_drain(struct sp_front *f)
+{
+	sp_streams_drain(f);
+	sp_hub_drain(&f->hub);
+}
+
+void
 sp_front_close(struct sp_front *f)
 {
 	sp_hub_close(&f->hub);
-	for (uint32_t i = 0; i < f->img->head->servers.n; i++)
+	for (uint32_t i = 0; i < f->img->head->servers.n; i++) {
 		if (f->links[i].ch != NULL)
 			sp_chan_free(&f->links[i].ch);
-	if (f->keeper != NULL)
-		sp_chan_free(&f->keeper);
+		sp_catalog_free(&f->links[i].staged);
+		sp_catalog_free(&f->catalogs[i]);
+	}
+	sp_keeper_close(f);
+	uv_close((uv_handle_t *)&f->tick, NULL);
 	sp_verifier_free(&f->verifier);
-	sp_known_free(&f->known);
+	sp_sessions_free(&f->sessions);
 	sp_out_free(&f->text);
+	sp_out_free(&f->note);
 	sp_arena_free(&f->forever);
+	free(f->tickets);
+	free(f->wants);
+	free(f->catalogs);
+	free(f->caps);
 	free(f->links);
 	free(f->params);
 }

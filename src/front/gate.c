@@ -1,7 +1,5 @@
 #include "front/gate.h"
 
-#include "oauth/verifier.h"
-
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 
 static bool
@@ -30,6 +28,10 @@ sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum 
 		return sp_fail(e, SP_E_ORIGIN, NULL, "Origin %.*s is not allowed", SP_PRI(origin->value));
 	if (sp_eq(head->path, sp_img_str(img, h->path))) {
 		*out = SP_AT_MCP;
+		return SP_OK;
+	}
+	if (sp_eq(head->path, SP_LIT("/healthz"))) {
+		*out = SP_AT_HEALTH;
 		return SP_OK;
 	}
 	/* RFC 9728 section 3.1: the path form; and the root form, because this is the only resource. */
@@ -77,6 +79,36 @@ sp_gate_token(const struct sp_http_head *head, sp_slice *token, bool *offered, s
 	return SP_OK;
 }
 
+enum sp_status
+sp_gate_own(const struct sp_verifier *v, const struct sp_http_head *head, sp_slice *token, uint32_t *source,
+    struct sp_err *e)
+{
+	const struct sp_http_field *f, *found = NULL;
+	uint32_t from = 0, here;
+	unsigned n, all = 0;
+	sp_slice name;
+
+	/* Sources may share a header: the first is told, and the verifier goes on from there. */
+	for (uint32_t i = 0; sp_verifier_header(v, i, &here, &name); i++) {
+		f = sp_http_find(head, name, &n);
+		if (n == 0 || f == found)
+			continue;
+		all += n;
+		found = f;
+		from = here;
+	}
+	if (all == 0)
+		return SP_E_NO_TOKEN;
+	(void)sp_http_find(head, SP_LIT("authorization"), &n);
+	if (all + n > 1 || token_in_query(head))
+		return sp_fail(e, SP_E_BAD_REQUEST, "more than one credential", "a token in more than one place");
+	if (found->value.n == 0)
+		return sp_fail(e, SP_E_BAD_REQUEST, "malformed credential", "an empty credential");
+	*token = found->value;
+	*source = from;
+	return SP_OK;
+}
+
 /* RFC 9110 section 8.3: application/json, and no charset but UTF-8. */
 static bool
 is_json(sp_slice v)
@@ -107,15 +139,14 @@ is_zero(sp_slice q)
 }
 
 static bool
-range_takes_json(sp_slice range)
+range_takes(sp_slice range, sp_slice whole, sp_slice family)
 {
 	sp_slice type, part, name;
 
 	if (!sp_take_part(&range, ';', &type))
 		return false;
 	type = sp_trim(type);
-	if (!sp_eq_nocase(type, SP_LIT("application/json")) && !sp_eq_nocase(type, SP_LIT("application/*")) &&
-	    !sp_eq(type, SP_LIT("*/*")))
+	if (!sp_eq_nocase(type, whole) && !sp_eq_nocase(type, family) && !sp_eq(type, SP_LIT("*/*")))
 		return false;
 	while (sp_take_part(&range, ';', &part)) {
 		part = sp_trim(part);
@@ -125,9 +156,9 @@ range_takes_json(sp_slice range)
 	return true;
 }
 
-/* We always answer JSON; a client that does not name the event stream beside it loses nothing. */
+/* `absent`: the answer when there is no Accept at all. */
 static bool
-accepts_json(const struct sp_http_head *head)
+accepts(const struct sp_http_head *head, sp_slice whole, sp_slice family, bool absent)
 {
 	bool any = false;
 
@@ -138,10 +169,16 @@ accepts_json(const struct sp_http_head *head)
 			continue;
 		any = true;
 		while (sp_take_part(&in, ',', &range))
-			if (range_takes_json(range))
+			if (range_takes(range, whole, family))
 				return true;
 	}
-	return !any;
+	return !any && absent;
+}
+
+bool
+sp_gate_takes_events(const struct sp_http_head *head)
+{
+	return accepts(head, SP_LIT("text/event-stream"), SP_LIT("text/*"), false);
 }
 
 enum sp_status
@@ -158,7 +195,8 @@ sp_gate_post(const struct sp_http_head *head, struct sp_err *e)
 	f = sp_http_find(head, SP_LIT("content-encoding"), &n);
 	if (n > 1 || (n == 1 && !sp_eq_nocase(f->value, SP_LIT("identity"))))
 		return sp_fail(e, SP_E_MEDIA, "Content-Encoding is not supported", "an encoded body");
-	if (!accepts_json(head))
+	/* A client that does not name the event stream beside JSON loses nothing but notifications. */
+	if (!accepts(head, SP_LIT("application/json"), SP_LIT("application/*"), true))
 		return sp_fail(e, SP_E_ACCEPT, "Accept must allow application/json", "Accept without JSON");
 	return SP_OK;
 }

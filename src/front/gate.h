@@ -6,9 +6,10 @@
 #define SP_FRONT_GATE_H
 
 #include "image/image.h"
+#include "oauth/verifier.h"
 #include "wire/http1.h"
 
-enum sp_where { SP_AT_MCP = 1, SP_AT_METADATA };
+enum sp_where { SP_AT_MCP = 1, SP_AT_METADATA, SP_AT_HEALTH };
 
 /* SP_E_MISDIRECTED, SP_E_ORIGIN, SP_E_NOT_FOUND.  Paths are compared byte for byte, never
  * decoded or normalised. */
@@ -18,6 +19,12 @@ SP_MUST enum sp_status sp_gate_where(const struct sp_image *img, const struct sp
  * SP_E_BAD_REQUEST: several, or malformed. */
 SP_MUST enum sp_status sp_gate_token(const struct sp_http_head *head, sp_slice *token, bool *offered,
     struct sp_err *e);
+/* A token in a header that a source has for itself.  SP_OK: *source says whose; SP_E_NO_TOKEN: none; SP_E_BAD_REQUEST: more
+ * than one credential, or an empty one. */
+SP_MUST enum sp_status sp_gate_own(const struct sp_verifier *v, const struct sp_http_head *head, sp_slice *token,
+    uint32_t *source, struct sp_err *e);
+/* Does Accept allow an event stream?  Without Accept: no, because we would answer JSON. */
+SP_MUST bool sp_gate_takes_events(const struct sp_http_head *head);
 /* SP_E_METHOD, SP_E_MEDIA, SP_E_ACCEPT. */
 SP_MUST enum sp_status sp_gate_post(const struct sp_http_head *head, struct sp_err *e);
 

@@ -168,6 +168,7 @@ on_freed(uv_handle_t *p)
 	struct sp_conn *c = p->data;
 
 	sp_out_free(&c->out);
+	free(c->mine);
 	free(c);
 }
 
@@ -190,6 +191,7 @@ sp_conn_close(struct sp_conn *c)
 	h->turn[c->index] = (uint16_t)(c->turn + 1);
 	h->free_index[h->nfree++] = c->index;
 	h->nconn--;
+	sp_gauge(h->counters, h->row, SP_C_CONNECTIONS, -1);
 	uv_close((uv_handle_t *)&c->poll, on_freed);
 	close(c->fd);
 	c->fd = -1;
@@ -211,8 +213,8 @@ evict(struct sp_hub *h)
 	return true;
 }
 
-enum sp_status
-sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
+static struct sp_conn *
+adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 {
 	struct sp_conn *c;
 
@@ -233,6 +235,7 @@ sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 	c->turn = h->turn[c->index];	/* never a name that an older connection used lately */
 	h->table[c->index] = c;
 	h->nconn++;
+	sp_gauge(h->counters, h->row, SP_C_CONNECTIONS, 1);
 	c->in_waiting = true;
 	append_conn(&h->waiting, c);
 	c->deadline_ms = uv_now(h->loop) + h->lim.head_ms;
@@ -241,10 +244,16 @@ sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 		uv_timer_start(&h->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	}
 	sp_conn_arm(c);
-	return SP_OK;
+	return c;
 full:
 	close(fd);
-	return SP_E_UNAVAILABLE;
+	return NULL;
+}
+
+enum sp_status
+sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
+{
+	return adopt(h, fd, peer_key) == NULL ? SP_E_UNAVAILABLE : SP_OK;
 }
 
 /* ---------------------------------------------------------------- accepting */
@@ -307,6 +316,7 @@ on_accept(uv_poll_t *p, int status, int events)
 	struct sp_hub *h = l->hub;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t n = sizeof ss;
+	struct sp_conn *c;
 	int fd;
 
 	if (h->draining)
@@ -321,8 +331,14 @@ on_accept(uv_poll_t *p, int status, int events)
 		turn_away(fd);
 		return;
 	}
-	if (sp_hub_adopt(h, fd, peer_key(h, &ss)) != SP_OK && sp_hub_may_log(h))
-		sp_log(SP_ERROR, "accept.no_room", SP_U("connections", h->nconn));
+	c = adopt(h, fd, peer_key(h, &ss));
+	if (c == NULL) {
+		if (sp_hub_may_log(h))
+			sp_log(SP_ERROR, "accept.no_room", SP_U("connections", h->nconn));
+		return;
+	}
+	c->local = ss.ss_family == AF_UNIX;
+	c->metrics = (uint32_t)(l - h->listeners) >= h->nlisten - h->nmetrics;
 }
 
 enum sp_status

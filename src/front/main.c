@@ -24,11 +24,11 @@ finished(void *ctx)
 }
 
 static void
-lost(void *ctx, uint32_t server)
+lost(void *ctx, enum sp_role role, uint32_t index)
 {
 	struct front_role *r = ctx;
 
-	sp_role_relink(r->boot, &(struct sp_m_peer){ SP_EGRESS, server, r->boot->generation, 0 });
+	sp_role_relink(r->boot, &(struct sp_m_peer){ (uint32_t)role, index, r->boot->generation, 0 });
 }
 
 static enum sp_status
@@ -55,6 +55,8 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 	r->front.ring = b->ring;
 	r->front.page = b->page;
 	r->front.slots = b->slots;
+	r->front.counters = r->front.hub.counters = b->counters;
+	r->front.row = r->front.hub.row = b->row;
 	r->front.done = finished;
 	r->front.lost = lost;
 	r->front.done_ctx = r;
@@ -71,6 +73,7 @@ start(void *ctx, struct sp_err *e)
 {
 	struct front_role *r = ctx;
 
+	r->front.hub.nmetrics = r->boot->nmetrics;
 	return sp_hub_listen(&r->front.hub, r->boot->listeners, r->boot->nlisten, e);
 }
 
@@ -94,7 +97,7 @@ drain(void *ctx, uint32_t ms)
 	struct front_role *r = ctx;
 
 	uv_timer_start(&r->drain, drain_over, ms, 0);
-	sp_hub_drain(&r->front.hub);
+	sp_front_drain(&r->front);
 }
 
 static bool

@@ -25,12 +25,22 @@ sp_reply_text(struct sp_conn *c)
 	return o;
 }
 
+/* The answer may have begun as an event stream: then it is its last event, and has no status line of its own. */
 static void
 send_text(struct sp_conn *c, struct sp_answer *a)
 {
 	const struct sp_out *o = &sp_front_of(c)->text;
 	sp_slice body = sp_out_view(o);
 
+	if (c->state == SP_CONN_STREAM) {
+		if (o->full || c->events != SP_EVENTS_BETWEEN) {
+			sp_conn_abort(c);
+			return;
+		}
+		sp_conn_event(c, &body, 1);
+		sp_conn_events_end(c);
+		return;
+	}
 	if (o->full) {
 		sp_answer_status(c, SP_E_FULL, (sp_slice){ NULL, 0 });
 		return;
@@ -48,11 +58,45 @@ sp_reply_ok(struct sp_conn *c)
 }
 
 void
+sp_reply_session(struct sp_conn *c, sp_slice session)
+{
+	struct sp_front *f = sp_front_of(c);
+	struct sp_req *q = sp_req_of(c);
+	struct sp_answer a = { .status = 200 };
+
+	a.extra[a.nextra].name = "Mcp-Session-Id";
+	a.extra[a.nextra++].value = session;
+	sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, sp_mcp_caps(&f->world, q->who), (sp_slice){ NULL, 0 });
+	send_text(c, &a);
+}
+
+void
 sp_reply_accepted(struct sp_conn *c)
 {
 	struct sp_answer a = { .status = 202 };
 
 	sp_conn_answer(c, &a, NULL, 0);
+}
+
+bool
+sp_reply_events(struct sp_conn *c)
+{
+	struct sp_answer a = { .status = 200 };
+
+	if (c->state == SP_CONN_PARKED || c->state == SP_CONN_BODY)
+		sp_conn_events_begin(c, &a);
+	return c->state == SP_CONN_STREAM;
+}
+
+void
+sp_reply_nothing(struct sp_conn *c)
+{
+	if (c->state == SP_CONN_PARKED && !sp_req_of(c)->takes_events) {
+		sp_reply_accepted(c);
+		return;
+	}
+	if (sp_reply_events(c))
+		sp_conn_events_end(c);
 }
 
 void
@@ -72,11 +116,16 @@ sp_reply_rpc(struct sp_conn *c, enum sp_status st, sp_slice message, uint32_t re
 }
 
 void
-sp_reply_tool_error(struct sp_conn *c, sp_slice text)
+sp_reply_failure(struct sp_conn *c, sp_slice text)
 {
+	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 
-	sp_mcp_tool_error(sp_reply_text(c), q->ask.era, q->id, text);
+	sp_count(f->counters, f->row, SP_C_CALL_ERRORS_TOTAL, 1);
+	if (q->ask.method == SP_MCP_TOOLS_CALL)
+		sp_mcp_tool_error(sp_reply_text(c), q->ask.era, q->id, text);
+	else
+		sp_rpc_error(sp_reply_text(c), q->id, SP_E_BUG, text, (sp_slice){ NULL, 0 });
 	sp_reply_ok(c);
 }
 
@@ -99,6 +148,12 @@ sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
 	struct sp_answer a = { .status = info->http };
 	struct sp_out *o = sp_reply_text(c), value;
 
+	if (c->state == SP_CONN_STREAM) {
+		/* Too late for a status line: the rights of the caller ended while the call was under way. */
+		sp_rpc_error(o, sp_req_of(c)->id, SP_E_BAD_RPC, sp_str(info->text), none);
+		sp_reply_ok(c);
+		return;
+	}
 	sp_out_heap(&value, 65536);
 	sp_challenge_write(&value, word, word.n == 0 ? none : sp_str(info->text), scope,
 	    img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));

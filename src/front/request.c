@@ -1,10 +1,8 @@
-/* One request: from its head to the caller, from its body to the method. */
+/* One request: from its head to the caller and its session, from its body to the method. */
 #include "front/answer.h"
 #include "front/front.h"
 #include "front/gate.h"
 
-#include "mcp/result.h"
-#include "mcp/list.h"
 #include "os/role.h"
 
 static const sp_slice nothing = { NULL, 0 };
@@ -32,84 +30,158 @@ metadata(struct sp_conn *c)
 	}
 }
 
-static enum sp_status
-verify(struct sp_conn *c, struct sp_req *q)
-{
-	struct sp_front *f = sp_front_of(c);
-	uint64_t epoch = f->page == NULL ? 0 : atomic_load_explicit(&f->page->epoch, memory_order_acquire);
-	struct sp_err e = { 0 };
-	enum sp_status st = sp_verify(f->verifier, q->token, sp_now_s(), epoch, &q->who, &e);
+/* ---------------------------------------------------------------- the session */
 
-	if (st == SP_OK)
-		return SP_OK;
-	sp_deny_request(f, "token.rejected", &e, q->token);
-	if (st == SP_E_UNAVAILABLE)
-		sp_answer_status(c, st, nothing);
-	else
-		sp_reply_challenge(c, st == SP_E_SCOPE ? st : SP_E_BAD_TOKEN, st == SP_E_SCOPE ? sp_str(e.pub) : nothing);
-	return st;
+static sp_slice
+revision_text(uint32_t revision)
+{
+	return revision == SP_MCP_2025_06_18 ? SP_LIT(SP_MCP_LEGACY_OLD) : SP_LIT(SP_MCP_LEGACY_NEW);
 }
 
-/* Who calls; not SP_OK: it was answered. */
+/* mcp-spec 1.4: the era without sessions ignores the header. */
+static bool
+says_modern(const struct sp_http_head *head)
+{
+	unsigned n;
+	const struct sp_http_field *f = sp_http_find(head, SP_LIT("mcp-protocol-version"), &n);
+
+	return n == 1 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN));
+}
+
+/* A session is no credential: it must be the caller's own, and another's answers as one that never was. */
 static enum sp_status
-authenticate(struct sp_conn *c, struct sp_req *q)
+judge_session(struct sp_conn *c, struct sp_req *q, struct sp_err *e)
 {
 	struct sp_front *f = sp_front_of(c);
-	struct sp_err e = { 0 };
-	bool offered;
-	enum sp_status st = sp_gate_token(&c->w->http.head, &q->token, &offered, &e);
+	const struct sp_http_head *head = &c->w->http.head;
+	unsigned n, nversion;
+	const struct sp_http_field *id = sp_http_find(head, SP_LIT("mcp-session-id"), &n);
+	const struct sp_http_field *version = sp_http_find(head, SP_LIT("mcp-protocol-version"), &nversion);
+	struct sp_session s;
+	uint8_t mark[32];
+	enum sp_status st;
 
-	if (st == SP_OK)
-		return verify(c, q);
-	if (st == SP_E_NO_TOKEN && !offered && f->img->head->anonymous != 0) {
-		struct sp_principal *anonymous = sp_verifier_anonymous(f->verifier);
-
-		if (anonymous != NULL) {
-			q->who = sp_principal_hold(anonymous);
-			return SP_OK;
-		}
+	if (n == 0 || says_modern(head))
+		return SP_OK;
+	if (n > 1)
+		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id was sent twice", "two sessions");
+	st = sp_session_find(&f->sessions, id->value, sp_now_s(), &s);
+	if (st == SP_OK) {
+		sp_principal_mark(f->img, q->who, mark);
+		st = memcmp(mark, s.who, sizeof mark) == 0 ? SP_OK : SP_E_SESSION;
 	}
-	if (st != SP_E_NO_TOKEN)
-		sp_deny_request(f, "request.refused", &e, nothing);
-	sp_reply_challenge(c, st, nothing);
-	return st;
+	if (st == SP_OK && s.revision != SP_MCP_2025_06_18 && s.revision != SP_MCP_2025_11_25)
+		st = SP_E_SESSION;
+	if (st != SP_OK)
+		return sp_fail(e, st, NULL, "unknown session");
+	if (nversion > 1 || (nversion == 1 && !sp_eq(version->value, revision_text(s.revision))))
+		return sp_fail(e, SP_E_HEADER_MISMATCH, "MCP-Protocol-Version is not the session's", "version of another session");
+	q->has_session = true;
+	q->revision = s.revision;
+	q->session_expires_s = s.expires_s;
+	memcpy(q->session, s.name, sizeof q->session);
+	return SP_OK;
+}
+
+/* ---------------------------------------------------------------- the head */
+
+static enum sp_status
+judge_get(struct sp_conn *c, const struct sp_req *q, struct sp_err *e)
+{
+	if (says_modern(&c->w->http.head))
+		return SP_E_METHOD;
+	if (!q->has_session)
+		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id is missing", "no session");
+	if (c->w->http.head.method == SP_GET && !q->takes_events)
+		return sp_fail(e, SP_E_ACCEPT, "Accept must allow text/event-stream", "Accept without an event stream");
+	return SP_OK;
+}
+
+/* The caller is known. */
+static enum sp_take
+admit(struct sp_conn *c)
+{
+	struct sp_req *q = sp_req_of(c);
+	const struct sp_http_head *head = &c->w->http.head;
+	struct sp_err e = { 0 };
+	enum sp_status st = judge_session(c, q, &e);
+
+	q->takes_events = sp_gate_takes_events(head);
+	if (st == SP_OK)
+		st = head->method == SP_GET || head->method == SP_DELETE ? judge_get(c, q, &e) : sp_gate_post(head, &e);
+	if (st == SP_OK)
+		return SP_TAKE_BODY;
+	if (st == SP_E_METHOD)
+		sp_answer_method(c, says_modern(head) ? SP_LIT("POST") : SP_LIT("GET, POST, DELETE"));
+	else
+		sp_answer_status(c, st, sp_str(e.pub));
+	return SP_TAKE_DONE;
 }
 
 static enum sp_take
 on_head(struct sp_conn *c)
 {
 	struct sp_front *f = sp_front_of(c);
-	const struct sp_http_head *head = &c->w->http.head;
 	struct sp_err e = { 0 };
 	enum sp_where where;
-	struct sp_req *q;
-	enum sp_status st = sp_gate_where(f->img, head, &where, &e);
+	enum sp_status st;
 
+	if (c->metrics)
+		return sp_metrics(c);
+	st = sp_gate_where(f->img, &c->w->http.head, &where, &e);
 	if (st != SP_OK) {
 		if (st != SP_E_NOT_FOUND)
 			sp_deny_request(f, "request.refused", &e, nothing);
 		sp_answer_status(c, st, nothing);
 		return SP_TAKE_DONE;
 	}
+	if (where == SP_AT_HEALTH)
+		return sp_health(c);
 	if (where == SP_AT_METADATA) {
 		metadata(c);
 		return SP_TAKE_DONE;
 	}
-	q = c->req = sp_arena_get(&c->w->arena, sizeof *q);
-	if (q == NULL) {
+	c->req = sp_arena_get(&c->w->arena, sizeof(struct sp_req));
+	if (c->req == NULL) {
 		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
 		return SP_TAKE_DONE;
 	}
-	if (authenticate(c, q) != SP_OK)
-		return SP_TAKE_DONE;
-	st = sp_gate_post(head, &e);
-	if (st == SP_OK)
-		return SP_TAKE_BODY;
-	if (st == SP_E_METHOD)
-		sp_answer_method(c, SP_LIT("POST"));
-	else
-		sp_answer_status(c, st, sp_str(e.pub));
+	switch (sp_auth(c)) {
+	case SP_AUTH_OK:
+		return admit(c);
+	case SP_AUTH_WAITS:
+		return SP_TAKE_WAIT;
+	case SP_AUTH_ANSWERED:
+		break;
+	}
 	return SP_TAKE_DONE;
+}
+
+void
+sp_request_resume(struct sp_conn *c)
+{
+	if (sp_auth(c) == SP_AUTH_OK && admit(c) == SP_TAKE_BODY)
+		sp_conn_go(c);
+}
+
+/* ---------------------------------------------------------------- the body */
+
+static void
+end_session(struct sp_conn *c)
+{
+	struct sp_front *f = sp_front_of(c);
+	struct sp_req *q = sp_req_of(c);
+	struct sp_m_session_end m = { .id = sp_conn_request(c), .expires_s = q->session_expires_s };
+
+	if (f->keeper == NULL) {
+		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
+		return;
+	}
+	memcpy(m.session, q->session, sizeof m.session);
+	sp_enc_session_end(sp_chan_begin(f->keeper, SP_M_SESSION_END), &m);
+	sp_chan_end(f->keeper);
+	q->wait = SP_WAIT_SESSION_END;
+	sp_conn_park(c, SP_AUTH_WAIT_MS);
 }
 
 static enum sp_status
@@ -131,73 +203,69 @@ parse(struct sp_conn *c, struct sp_rpc *m, struct sp_err *e)
 }
 
 static void
-tools_list(struct sp_conn *c)
+on_body(struct sp_conn *c)
 {
-	struct sp_front *f = sp_front_of(c);
-	struct sp_req *q = sp_req_of(c);
-	struct sp_err e = { 0 };
-	static struct sp_catalog *const catalogs[256];
-	static const uint32_t caps[256];
-	struct sp_world world = { f->img, catalogs, caps, f->seed };
-	enum sp_status st = sp_mcp_list(sp_reply_text(c), &world, q->who, &q->ask, q->id, &e);
-
-	if (st == SP_OK)
-		sp_reply_ok(c);
-	else
-		sp_reply_rpc(c, st, sp_str(e.pub), 0);
-}
-
-void
-sp_front_body(struct sp_conn *c)
-{
-	struct sp_req *q = sp_req_of(c);
 	struct sp_err e = { 0 };
 	struct sp_rpc m = { 0 };
-	enum sp_status st = parse(c, &m, &e);
+	enum sp_status st;
 
+	if (c->w->http.head.method == SP_GET) {
+		sp_stream_get(c);
+		return;
+	}
+	if (c->w->http.head.method == SP_DELETE) {
+		end_session(c);
+		return;
+	}
+	st = parse(c, &m, &e);
 	if (st != SP_OK) {
 		sp_reply_rpc(c, st, sp_str(e.pub), 0);
 		return;
 	}
 	if (m.kind == SP_RPC_NOTIFICATION && !sp_starts(m.method, SP_LIT("notifications/")) && sp_hub_may_log(c->hub))
 		sp_log(SP_INFO, "request.without_id", SP_S("method", m.method));
-	switch (q->ask.method) {
-	case SP_MCP_NONE:
-	case SP_MCP_CANCELLED:
-		sp_reply_accepted(c);
-		return;
-	case SP_MCP_TOOLS_CALL:
-		sp_call_start(c);
-		return;
-	case SP_MCP_TOOLS_LIST:
-		tools_list(c);
-		return;
-	case SP_MCP_INITIALIZE:
-		sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
-		break;
-	case SP_MCP_DISCOVER:
-		sp_mcp_discover(sp_reply_text(c), q->id, SP_CAP_TOOLS, (sp_slice){ NULL, 0 });
-		break;
-	case SP_MCP_PING:
-		sp_mcp_empty(sp_reply_text(c), q->ask.era, q->id);
-		break;
-	default:
-		sp_reply_rpc(c, q->ask.era == SP_ERA_MODERN ? SP_E_NO_METHOD_404 : SP_E_NO_METHOD, (sp_slice){ NULL, 0 }, 0);
-		return;
-	}
-	sp_reply_ok(c);
+	sp_method(c);
 }
 
-void
-sp_front_end(struct sp_conn *c)
+/* ---------------------------------------------------------------- ends */
+
+static void
+on_late(struct sp_conn *c)
+{
+	struct sp_req *q = sp_req_of(c);
+	uint8_t wait = q->wait;
+
+	q->wait = SP_WAIT_NONE;
+	if (q->stream != NULL)
+		return;			/* the front's own clock watches it */
+	if (c->state == SP_CONN_HELD || wait == SP_WAIT_SESSION_END)
+		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
+	else if (wait == SP_WAIT_SESSION)
+		sp_reply_rpc(c, SP_E_UNAVAILABLE, nothing, 1);
+	else
+		sp_call_late(c);
+}
+
+static void
+on_sent(struct sp_conn *c)
+{
+	sp_result_sent(c);
+}
+
+static void
+on_end(struct sp_conn *c)
 {
 	struct sp_req *q = sp_req_of(c);
 
+	if (q->stream != NULL) {
+		sp_stream_over(c);
+		return;
+	}
 	sp_call_end(c);
 	if (q->who != NULL)
 		sp_principal_drop(&q->who);
 }
 
 const struct sp_service sp_front_service = {
-	.head = on_head, .body = sp_front_body, .late = sp_call_late, .sent = sp_call_sent, .end = sp_front_end,
+	.head = on_head, .body = on_body, .late = on_late, .sent = on_sent, .end = on_end,
 };

@@ -64,8 +64,19 @@ static const struct row gate[] = {
 	{ "D17 GET before 405", GETM("/mcp", "localhost:8420"), NULL, NULL, 401, CHALLENGE, NULL },
 	{ "D17 DELETE before 405", "DELETE /mcp HTTP/1.1\r\n" HOST "\r\n", NULL, NULL, 401, CHALLENGE, NULL },
 	{ "D17 PUT before 405", "PUT /mcp HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", NULL, NULL, 401, CHALLENGE, NULL },
-	{ "GET with token", "GET /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "\r\n", NULL, NULL, 405, "\r\nAllow: POST\r\n", NULL },
-	{ "DELETE with token", "DELETE /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "\r\n", NULL, NULL, 405, "\r\nAllow: POST\r\n", NULL },
+	{ "GET without a session", "GET /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "\r\n", NULL, NULL, 400, "Mcp-Session-Id is missing", NULL },
+	{ "DELETE without a session", "DELETE /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "\r\n", NULL, NULL, 400,
+	    "Mcp-Session-Id is missing", NULL },
+	{ "modern GET", "GET /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "MCP-Protocol-Version: 2026-07-28\r\nMcp-Session-Id: x\r\n\r\n",
+	    NULL, NULL, 405, "\r\nAllow: POST\r\n", NULL },
+	{ "modern DELETE", "DELETE /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "MCP-Protocol-Version: 2026-07-28\r\nMcp-Session-Id: x\r\n\r\n",
+	    NULL, NULL, 405, "\r\nAllow: POST\r\n", NULL },
+	{ "PUT with token", "PUT /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "\r\n", NULL, NULL, 405,
+	    "\r\nAllow: GET, POST, DELETE\r\n", NULL },
+	{ "health", "GET /healthz HTTP/1.1\r\n" HOST "\r\n", NULL, NULL, 200, "\r\n\r\nok\n", "resource" },
+	{ "health is read only", "POST /healthz HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", NULL, NULL, 405, NULL, NULL },
+	{ "F07 health under a foreign name", "GET /healthz HTTP/1.1\r\nHost: evil.com\r\n\r\n", NULL, NULL, 421, NULL, NULL },
+	{ "no metrics here", "GET /metrics HTTP/1.1\r\n" HOST "\r\n", NULL, NULL, 404, NULL, "sallyport_" },
 	{ "K24 TRACE", "TRACE /mcp HTTP/1.1\r\n" HOST TW_AS(TW_READER) "X-Echo: me\r\n\r\n", NULL, NULL, 405, NULL, "X-Echo" },
 	{ "K24 upgrade is ignored", NULL, TW_AS(TW_READER) TW_LEGACY "Connection: Upgrade\r\nUpgrade: websocket\r\n", PING, 200,
 	    "\"result\":{}", "Upgrade" },
@@ -153,7 +164,7 @@ test_gate(void **state)
 
 static const struct row messages[] = {
 	{ "initialize", NULL, RD, TW_RPC("initialize", "\"protocolVersion\":\"2025-06-18\",\"capabilities\":{}"), 200,
-	    "\"protocolVersion\":\"2025-06-18\"", "session" },
+	    "Mcp-Session-Id: a-session-of-the-test\r\n", NULL },
 	{ "initialized", NULL, RD TW_LEGACY, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", 202,
 	    "Content-Length: 0\r\n", "jsonrpc" },
 	{ "discover", NULL, RD TW_MODERN("server/discover"), TW_RPC("server/discover", TW_META), 200, "\"cacheScope\":\"private\"",
@@ -229,7 +240,7 @@ static const struct row anonymous[] = {
 	    NULL },
 	{ "another scheme is not nobody", NULL, "Authorization: Basic YTpi\r\n" TW_LEGACY, PING, 401, CHALLENGE, NULL },
 	{ "with a token as ever", NULL, RD TW_LEGACY, TW_CALL("dns_list", "{}"), 200, "\"text\":\"ok\"", NULL },
-	{ "GET", GETM("/mcp", "localhost:8420"), NULL, NULL, 405, "Allow: POST", NULL },
+	{ "GET", GETM("/mcp", "localhost:8420"), NULL, NULL, 400, NULL, NULL },
 };
 
 static void

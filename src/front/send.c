@@ -142,6 +142,9 @@ sp_conn_head(struct sp_conn *c, struct sp_out *o, const struct sp_answer *a, int
 {
 	bool close = c->close_after;
 
+	sp_count(c->hub->counters, c->hub->row, SP_C_REQUESTS_TOTAL, 1);
+	if (a->status == 503)
+		sp_count(c->hub->counters, c->hub->row, SP_C_UNAVAILABLE_TOTAL, 1);
 	sp_out_reset(o);
 	sp_out_str(o, "HTTP/1.1 ");
 	sp_out_u64(o, a->status);

@@ -25,14 +25,26 @@
 
 enum { TW_CALLS = 64, TW_OUT = 1 << 20 };
 
-struct tw_call { uint32_t id, tool, args_total; char token[64]; char args[512]; size_t got; bool cancelled; uint64_t credit; };
+struct tw_call {
+	uint32_t id, tool, args_total, method, era, log_level, progress, header;
+	char token[64], name[512], rpc_id[64], args[512];
+	size_t got, ticket, session;	/* session, ticket: bytes */
+	bool cancelled, listen;
+	uint64_t credit;
+	struct sp_chan *ch;
+};
 
 struct world {
 	uv_loop_t loop;
 	struct sp_imgb b;
 	struct sp_image img;
 	struct sp_front f;
-	struct sp_chan *egress, *keeper;
+	struct sp_chan *egress, *wiki, *keeper, *packets;	/* wiki: of server 1 */
+	unsigned asks, wants, peers, news, ends, annuls;	/* what keeper and egresses were asked */
+	uint32_t last_ask, last_want, last_new, last_end;
+	uint8_t	 who[32];
+	char	 annulled[64];
+	bool	 silent_keeper;		/* it does not answer SESSION_NEW */
 	struct tw_call calls[TW_CALLS];
 	unsigned ncalls;
 	const char *auto_result;	/* egress answers each call with this at once */
@@ -45,9 +57,12 @@ struct world {
 static inline struct tw_call *
 tw_find(struct world *w, uint32_t id)
 {
-	for (unsigned i = w->ncalls; i-- > 0;)
-		if (w->calls[i].id == id)
-			return &w->calls[i];
+	for (unsigned k = 0; k < w->ncalls && k < TW_CALLS; k++) {
+		struct tw_call *c = &w->calls[(w->ncalls - 1 - k) % TW_CALLS];
+
+		if (c->id == id)
+			return c;
+	}
 	return NULL;
 }
 
@@ -56,20 +71,63 @@ tw_result(struct world *w, uint32_t id, const char *json)
 {
 	struct sp_m_result m = { id, SP_RESULT_TOOL, (uint32_t)strlen(json), sp_str(json) };
 
-	sp_enc_result(sp_chan_begin(w->egress, SP_M_RESULT), &m);
-	sp_chan_end(w->egress);
+	struct sp_chan *ch = tw_find(w, id)->ch;
+
+	sp_enc_result(sp_chan_begin(ch, SP_M_RESULT), &m);
+	sp_chan_end(ch);
 }
 
 static inline void
-tw_on_call(struct world *w, const struct sp_m_call *m)
+tw_kind(struct world *w, uint32_t id, enum sp_result_kind kind, const char *json)
+{
+	struct sp_m_result m = { id, kind, (uint32_t)strlen(json), sp_str(json) };
+	struct sp_chan *ch = tw_find(w, id)->ch;
+
+	sp_enc_result(sp_chan_begin(ch, SP_M_RESULT), &m);
+	sp_chan_end(ch);
+}
+
+static inline void
+tw_note(struct world *w, uint32_t id, enum sp_note note, const char *json)
+{
+	struct sp_m_note m = { id, note, sp_str(json) };
+	struct sp_chan *ch = tw_find(w, id)->ch;
+
+	sp_enc_note(sp_chan_begin(ch, SP_M_NOTE), &m);
+	sp_chan_end(ch);
+}
+
+static inline void
+tw_on_listen(struct world *w, struct sp_chan *ch, const struct sp_m_listen *m)
 {
 	struct tw_call *c = &w->calls[w->ncalls++ % TW_CALLS];
 
-	*c = (struct tw_call){ .id = m->id, .tool = m->tool, .args_total = m->args_total, .got = m->args.n };
+	*c = (struct tw_call){ .id = m->id, .listen = true, .ch = ch, .session = m->session.n, .ticket = m->ticket.n };
 	assert_true(sp_cstr(m->token, c->token, sizeof c->token));
+	assert_true(sp_cstr(m->uris, c->args, sizeof c->args));
+}
+
+static inline void
+tw_on_annul(struct world *w, const struct sp_m_annul *m)
+{
+	w->annuls++;
+	assert_true(sp_cstr(m->rpc_id, w->annulled, sizeof w->annulled));
+}
+
+static inline void
+tw_on_call(struct world *w, struct sp_chan *ch, const struct sp_m_call *m)
+{
+	struct tw_call *c = &w->calls[w->ncalls++ % TW_CALLS];
+
+	*c = (struct tw_call){ .id = m->id, .tool = m->tool, .args_total = m->args_total, .got = m->args.n, .method = m->method,
+	    .era = m->era, .log_level = m->log_level, .progress = m->progress, .header = m->header, .ch = ch,
+	    .ticket = m->ticket.n, .session = m->session.n };
+	assert_true(sp_cstr(m->token, c->token, sizeof c->token));
+	assert_true(sp_cstr(m->name, c->name, sizeof c->name));
+	assert_true(sp_cstr(m->rpc_id, c->rpc_id, sizeof c->rpc_id));
 	if (m->args.n < sizeof c->args)
 		assert_true(sp_cstr(m->args, c->args, sizeof c->args));
-	if (w->auto_result != NULL)
+	if (w->auto_result != NULL && m->method == SP_MCP_TOOLS_CALL)
 		tw_result(w, m->id, w->auto_result);
 }
 
@@ -80,12 +138,22 @@ tw_egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 	struct sp_m_call call;
 	struct sp_m_data data;
 	struct sp_m_credit credit;
+	struct sp_m_listen listen;
+	struct sp_m_annul annul;
 	struct sp_m_id id;
 
 	switch (type) {
 	case SP_M_CALL:
 		assert_true(sp_dec_call(body, &call));
-		tw_on_call(w, &call);
+		tw_on_call(w, ch, &call);
+		return true;
+	case SP_M_LISTEN:
+		assert_true(sp_dec_listen(body, &listen));
+		tw_on_listen(w, ch, &listen);
+		return true;
+	case SP_M_ANNUL:
+		assert_true(sp_dec_annul(body, &annul));
+		tw_on_annul(w, &annul);
 		return true;
 	case SP_M_DATA:
 		assert_true(sp_dec_data(body, &data));
@@ -110,15 +178,68 @@ tw_egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 	struct world *w = ctx;
 
 	w->egress_lost = true;
-	sp_chan_free(&w->egress);
+	sp_chan_free(ch == w->wiki ? &w->wiki : &w->egress);
 }
 
 static const struct sp_chan_ops tw_egress_ops = { tw_egress_message, tw_egress_closed };
 
+static inline void
+tw_session(struct world *w, uint32_t id, enum sp_status st, const char *text)
+{
+	struct sp_m_session m = { id, st, sp_str(text) };
+
+	sp_enc_session(sp_chan_begin(w->keeper, SP_M_SESSION), &m);
+	sp_chan_end(w->keeper);
+}
+
+static inline void
+tw_on_new(struct world *w, const struct sp_m_session_new *m)
+{
+	w->news++;
+	w->last_new = m->id;
+	memcpy(w->who, m->who, sizeof w->who);
+	if (!w->silent_keeper)
+		tw_session(w, m->id, SP_OK, "a-session-of-the-test");
+}
+
 static inline bool
 tw_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
-	return false;
+	struct world *w = ctx;
+	struct sp_m_ticket_ask ask;
+	struct sp_m_session_new fresh;
+	struct sp_m_session_end end;
+	struct sp_m_id id;
+
+	switch (type) {
+	case SP_M_TICKET_ASK:
+		assert_true(sp_dec_ticket_ask(body, &ask));
+		w->asks++;
+		w->last_ask = ask.id;
+		return true;
+	case SP_M_PEER_ASK:
+		assert_true(sp_dec_id(body, &id) && nfds == 1);
+		close(fds[0]);
+		w->peers++;
+		w->last_ask = id.id;
+		return true;
+	case SP_M_KEYS_WANT:
+		assert_true(sp_dec_id(body, &id));
+		w->wants++;
+		w->last_want = id.id;
+		return true;
+	case SP_M_SESSION_NEW:
+		assert_true(sp_dec_session_new(body, &fresh));
+		tw_on_new(w, &fresh);
+		return true;
+	case SP_M_SESSION_END:
+		assert_true(sp_dec_session_end(body, &end));
+		w->ends++;
+		w->last_end = end.id;
+		return true;
+	default:
+		return false;
+	}
 }
 
 static inline void
@@ -126,7 +247,7 @@ tw_keeper_closed(void *ctx, struct sp_chan *ch, const char *why)
 {
 	struct world *w = ctx;
 
-	sp_chan_free(&w->keeper);
+	sp_chan_free(ch == w->packets ? &w->packets : &w->keeper);
 }
 
 static const struct sp_chan_ops tw_keeper_ops = { tw_keeper_message, tw_keeper_closed };
@@ -186,6 +307,48 @@ tw_egress(struct world *w, uint32_t incarnation)
 	assert_int_equal(sp_front_peer(&w->f, SP_EGRESS, 0, incarnation, sv[1]), SP_OK);
 }
 
+/* The channel that carries descriptors. */
+static inline void
+tw_packets(struct world *w)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+	assert_int_equal(sp_chan_new(&w->loop, sv[0], SP_CHAN_PACKET, SP_KEEPER, SP_FRONT, &tw_keeper_ops, w, &w->packets), SP_OK);
+	assert_int_equal(sp_front_peer(&w->f, SP_KEEPER, 0, 1, sv[1]), SP_OK);
+}
+
+static inline void
+tw_wiki(struct world *w, uint32_t incarnation)
+{
+	int sv[2];
+
+	tw_pair(sv);
+	if (w->wiki != NULL)
+		sp_chan_free(&w->wiki);
+	assert_int_equal(sp_chan_new(&w->loop, sv[0], SP_CHAN_STREAM, SP_EGRESS, SP_FRONT, &tw_egress_ops, w, &w->wiki), SP_OK);
+	assert_int_equal(sp_front_peer(&w->f, SP_EGRESS, 1, incarnation, sv[1]), SP_OK);
+}
+
+static inline void
+tw_item(struct world *w, uint32_t serial, enum sp_component_kind kind, const char *json)
+{
+	struct sp_m_item m = { serial, kind, sp_str(json) };
+
+	sp_enc_item(sp_chan_begin(w->wiki, SP_M_ITEM), &m);
+	sp_chan_end(w->wiki);
+}
+
+static inline void
+tw_catalog(struct world *w, uint32_t serial, uint32_t items, uint32_t caps)
+{
+	struct sp_m_catalog m = { serial, 1, items, caps, SP_LIT("") };
+
+	sp_enc_catalog(sp_chan_begin(w->wiki, SP_M_CATALOG), &m);
+	sp_chan_end(w->wiki);
+	tw_turn(w, 6);
+}
+
 static inline void
 tw_open(struct world *w, const struct ti_options *o)
 {
@@ -212,6 +375,10 @@ tw_close(struct world *w)
 {
 	if (w->egress != NULL)
 		sp_chan_free(&w->egress);
+	if (w->wiki != NULL)
+		sp_chan_free(&w->wiki);
+	if (w->packets != NULL)
+		sp_chan_free(&w->packets);
 	if (w->keeper != NULL)
 		sp_chan_free(&w->keeper);
 	sp_front_close(&w->f);
