@@ -116,6 +116,73 @@ shown_name(struct cfg *c, sp_slice server, sp_slice name)
 	return sp_arena_copy(&c->mem, sp_shown_make(server, name, buf));
 }
 
+/* ---- servers of single operations */
+
+enum { ORIGINS = 64 };
+
+static sp_slice
+without_slash(sp_slice path)
+{
+	if (sp_ends(path, SP_LIT("/")))
+		path.n--;
+	return path;
+}
+
+/*
+ * A path, or a URL of the origin that the document itself has, lies on the origin that `url` says: whoever points
+ * `url` elsewhere means the whole API.  Every other URL is an origin of its own, which no secret reaches unasked.
+ */
+static enum sp_status
+origin_read(const struct cfg_server *s, sp_slice server, struct cfg_origin *o, struct sp_err *e)
+{
+	struct sp_uri u = s->base, own;
+	enum sp_status st = SP_OK;
+
+	if (sp_starts(server, SP_LIT("/")) && !sp_starts(server, SP_LIT("//")))
+		u.path = server;
+	else
+		st = sp_uri_read(server, &u, e);
+	if (st != SP_OK || u.has_query || u.has_fragment || !sp_cfg_is_clean_path(u.path))
+		return sp_fail(e, SP_E_CONFIG, NULL, "its server %.*s is neither a plain path nor a plain URL",
+		    SP_PRI(server));
+	o->base_path = without_slash(u.path);
+	if (sp_uri_read(s->spec.base_url, &own, NULL) == SP_OK && sp_uri_same_origin(&own, &u))
+		u = s->base;
+	if (!sp_uri_same_origin(&u, &s->base) && sp_host_is_loopback(u.host, u.kind))
+		return sp_fail(e, SP_E_CONFIG, NULL, "its server %.*s is a loopback address, which only `url` may name",
+		    SP_PRI(server));
+	o->uri = u;
+	return SP_OK;
+}
+
+static enum sp_status
+tool_origin(struct cfg *c, struct cfg_server *s, const struct sp_spec_op *op, uint32_t *origin, struct sp_err *e)
+{
+	struct cfg_origin o;
+	enum sp_status st;
+
+	*origin = 0;
+	if (op->server.n == 0 || !s->has_base)
+		return SP_OK;
+	st = origin_read(s, op->server, &o, e);
+	if (st != SP_OK || (sp_uri_same_origin(&o.uri, &s->base) && sp_eq(o.base_path, without_slash(s->base.path))))
+		return st;
+	for (uint32_t i = 0; i < s->norigins && *origin == 0; i++)
+		if (sp_uri_same_origin(&o.uri, &s->origins[i].uri) && sp_eq(o.base_path, s->origins[i].base_path))
+			*origin = i + 1;
+	if (*origin != 0)
+		return SP_OK;
+	if (s->origins == NULL)
+		s->origins = sp_cfg_alloc(c, ORIGINS, sizeof *s->origins);
+	if (s->origins == NULL || s->norigins == ORIGINS)
+		return sp_fail(e, SP_E_CONFIG, NULL, "more than %d servers of single operations", ORIGINS);
+	s->origins[s->norigins++] = o;
+	*origin = s->norigins;
+	return SP_OK;
+}
+
+/* ---- tools of a server */
+
 static bool
 schema_usable(const struct sp_spec_op *op, struct sp_err *e)
 {
@@ -130,7 +197,7 @@ static void
 server_tools(struct cfg *c, uint32_t index)
 {
 	struct cfg_server *s = &c->servers[index];
-	uint32_t unusable = 0;
+	uint32_t unusable = 0, origin = 0;
 	struct sp_err e = { 0 }, first = { 0 };
 
 	s->first_tool = c->ntools;
@@ -140,21 +207,20 @@ server_tools(struct cfg *c, uint32_t index)
 
 		if (op->skipped.n != 0)
 			continue;
-		if (!schema_usable(op, &e)) {
+		if (!schema_usable(op, &e) || tool_origin(c, s, op, &origin, &e) != SP_OK) {
 			if (unusable++ == 0)
 				first = e;
 			continue;
 		}
 		*t = (struct cfg_tool){
-			.server = index, .op = op, .name = op->name, .write = !is_read(op),
+			.server = index, .op = op, .origin = origin, .name = op->name, .write = !is_read(op),
 			.shown = shown_name(c, s->name.text, op->name),
 		};
 		c->ntools++;
 	}
 	s->ntools = c->ntools - s->first_tool;
 	if (unusable != 0)
-		WARN(c, &s->document, "%u operations are no tools: their schema cannot be used; the first: %s", unusable,
-		    first.log);
+		WARN(c, &s->document, "%u operations are no tools; the first: %s", unusable, first.log);
 }
 
 static int
@@ -198,34 +264,63 @@ sp_cfg_make_tools(struct cfg *c)
 
 /* ---- secrets and operations */
 
-const struct cfg_secret *
-sp_cfg_secret_of(const struct cfg_server *s, uint32_t scheme)
+static bool
+host_is(sp_slice text, const struct sp_uri *u)
 {
-	for (uint32_t i = 0; i < s->nsecrets; i++)
-		if (s->secrets[i].known && s->secrets[i].scheme == scheme)
+	sp_slice rest = text, origin = text, host;
+	enum sp_host_kind kind;
+	uint16_t port;
+
+	(void)sp_take_to(&rest, '/', &origin);
+	return sp_hostport_read(origin, &host, &kind, &port, NULL) == SP_OK && sp_eq_nocase(host, u->host) &&
+	    (port == 0 || port == u->port);
+}
+
+const struct sp_uri *
+sp_cfg_goes_to(const struct cfg_server *s, const struct cfg_secret *x)
+{
+	if (x->host.text.n == 0 || host_is(x->host.text, &s->base))
+		return &s->base;
+	for (uint32_t i = 0; i < s->norigins; i++)
+		if (host_is(x->host.text, &s->origins[i].uri))
+			return &s->origins[i].uri;
+	return NULL;
+}
+
+const struct cfg_secret *
+sp_cfg_secret_of(const struct cfg_server *s, const struct cfg_tool *t, uint32_t scheme)
+{
+	const struct sp_uri *there = t->origin == 0 ? &s->base : &s->origins[t->origin - 1].uri, *to;
+
+	for (uint32_t i = 0; i < s->nsecrets; i++) {
+		if (!s->secrets[i].known || s->secrets[i].scheme != scheme)
+			continue;
+		to = sp_cfg_goes_to(s, &s->secrets[i]);
+		if (to != NULL && (to == there || sp_uri_same_origin(to, there)))
 			return &s->secrets[i];
+	}
 	return NULL;
 }
 
 static bool
-all_configured(const struct cfg_server *s, const uint32_t *schemes, uint32_t n)
+all_configured(const struct cfg_server *s, const struct cfg_tool *t, uint32_t option)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (sp_cfg_secret_of(s, schemes[i]) == NULL)
+	for (uint32_t i = 0; i < t->op->nneed[option]; i++)
+		if (sp_cfg_secret_of(s, t, t->op->options[option][i]) == NULL)
 			return false;
 	return true;
 }
 
 /* An alternative that needs nothing comes last: whoever configured a secret wants it used. */
 int
-sp_cfg_option(const struct cfg_server *s, const struct sp_spec_op *op)
+sp_cfg_option(const struct cfg_server *s, const struct cfg_tool *t)
 {
-	bool none_needed = op->noptions == 0;
+	bool none_needed = t->op->noptions == 0;
 
-	for (uint32_t i = 0; i < op->noptions; i++) {
-		if (op->nneed[i] == 0)
+	for (uint32_t i = 0; i < t->op->noptions; i++) {
+		if (t->op->nneed[i] == 0)
 			none_needed = true;
-		else if (all_configured(s, op->options[i], op->nneed[i]))
+		else if (all_configured(s, t, i))
 			return (int)i;
 	}
 	return none_needed ? -2 : -1;

@@ -12,13 +12,6 @@ find_scheme(const struct cfg_server *s, sp_slice name)
 	return UINT32_MAX;
 }
 
-/* OAuth and OpenID Connect schemes are sent as bearer tokens; a client certificate is no text to be sent. */
-static bool
-is_placeable(const struct sp_spec_scheme *s)
-{
-	return s->usable || (s->place == SP_PLACE_HEADER && sp_eq_nocase(s->field, SP_LIT("Authorization")));
-}
-
 static void
 find_schemes(struct cfg *c, struct cfg_server *s)
 {
@@ -36,9 +29,9 @@ find_schemes(struct cfg *c, struct cfg_server *s)
 		if (!x->known)
 			ERR(c, &x->name, "the document has no security scheme `%.*s`%s", SP_PRI(x->name.text),
 			    sp_cfg_hint(c, x->name.text, names, s->spec.nschemes));
-		else if (!x->has_as && !is_placeable(&s->spec.schemes[x->scheme]))
-			ERR(c, &x->name, "the document does not say where `%.*s` goes: write {secret: …, as: …}",
-			    SP_PRI(x->name.text));
+		else if (!x->has_as && !s->spec.schemes[x->scheme].usable)
+			ERR(c, &x->name, "the document does not say where `%.*s` goes (%s): write {secret: …, as: …}",
+			    SP_PRI(x->name.text), s->spec.schemes[x->scheme].kind);
 	}
 }
 
@@ -75,19 +68,23 @@ check_host(struct cfg *c, const struct cfg_server *s, const struct cfg_secret *x
 		ERR(c, &x->host, "`host` must be HOST[:PORT][/PATH-PREFIX] without wildcards");
 		return;
 	}
-	if (!sp_eq_nocase(host, s->base.host) || (port != 0 && port != s->base.port))
-		ERR(c, &x->host, "`host`: all calls of this server go to %.*s, so this secret would never be sent",
-		    SP_PRI(s->base.authority));
+	if (sp_cfg_goes_to(s, x) == NULL)
+		ERR(c, &x->host, "`host`: all calls of this server go to %.*s%s, so this secret would never be sent",
+		    SP_PRI(s->base.authority), s->norigins == 0 ? "" : " or to a server of single operations");
 }
 
 static void
 check_transport(struct cfg *c, const struct cfg_server *s)
 {
-	if (s->kind == SP_SERVER_MANAGEMENT || s->base.https || sp_host_is_loopback(s->base.host, s->base.kind))
+	if (s->kind == SP_SERVER_MANAGEMENT)
 		return;
-	for (uint32_t i = 0; i < s->nsecrets; i++)
-		ERR(c, &s->secrets[i].name, "a secret over http is refused except to loopback: %.*s must be https",
-		    SP_PRI(s->base.authority));
+	for (uint32_t i = 0; i < s->nsecrets; i++) {
+		const struct sp_uri *to = sp_cfg_goes_to(s, &s->secrets[i]);
+
+		if (to != NULL && !to->https && !sp_host_is_loopback(to->host, to->kind))
+			ERR(c, &s->secrets[i].name, "a secret over http is refused except to loopback: %.*s must be https",
+			    SP_PRI(to->authority));
+	}
 }
 
 /* ---- what opened operations need */
@@ -101,7 +98,7 @@ warn_without_credential(struct cfg *c, const struct cfg_server *s)
 	for (uint32_t i = s->first_tool; i < s->first_tool + s->ntools; i++) {
 		const struct cfg_tool *t = &c->tools[i];
 
-		if (!t->opened || sp_cfg_option(s, t->op) != -1)
+		if (!t->opened || sp_cfg_option(s, t) != -1)
 			continue;
 		if (first == NULL)
 			first = t;
@@ -119,7 +116,7 @@ mark_used(struct cfg *c, struct cfg_server *s)
 {
 	for (uint32_t i = s->first_tool; i < s->first_tool + s->ntools; i++) {
 		const struct cfg_tool *t = &c->tools[i];
-		int option = t->opened ? sp_cfg_option(s, t->op) : -1;
+		int option = t->opened ? sp_cfg_option(s, t) : -1;
 
 		if (option < 0)
 			continue;

@@ -133,13 +133,15 @@ put_grants(struct compiler *k, const struct cfg_server *s)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < s->nsecrets; i++) {
 		const struct cfg_secret *x = &s->secrets[i];
+		const struct sp_uri *to = sp_cfg_goes_to(s, x);
 
+		to = to == NULL ? &s->base : to;	/* an error was found: no image is made */
 		v[i].name = sp_imgb_str(k->b, x->name.text);
 		v[i].ref = sp_imgb_str(k->b, x->ref);
 		fill_place(k, s, x, &v[i]);
-		v[i].host = sp_imgb_str(k->b, sp_cc_lower(k, s->base.host));
-		v[i].port = s->base.port;
-		v[i].https = s->base.https;
+		v[i].host = sp_imgb_str(k->b, sp_cc_lower(k, to->host));
+		v[i].port = to->port;
+		v[i].https = to->https;
 		v[i].path_prefix = sp_imgb_str(k->b, prefix_of(s, x));
 		v[i].methods = x->methods != 0 ? x->methods : x->used;
 		v[i].line = x->name.line;
@@ -227,6 +229,25 @@ put_mcp_ops(struct compiler *k, const struct cfg_server *s)
 }
 
 static struct sp_ref
+put_origins(struct compiler *k, const struct cfg_server *s)
+{
+	struct sp_img_origin *v = sp_cc_get(k, s->norigins, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < s->norigins; i++) {
+		const struct sp_uri *u = &s->origins[i].uri;
+
+		v[i] = (struct sp_img_origin){
+			.host = sp_imgb_str(k->b, sp_cc_lower(k, u->host)), .port = u->port, .https = u->https, .host_kind = u->kind,
+			.private_ok = s->private_ok && sp_uri_same_origin(u, &s->base),
+			.base_path = sp_imgb_str(k->b, s->origins[i].base_path),
+		};
+	}
+	return SP_IMGB_ARRAY(k->b, v, s->norigins);
+}
+
+static struct sp_ref
 put_servers(struct compiler *k)
 {
 	struct sp_img_server *v = sp_cc_get(k, k->c->nservers, sizeof *v);
@@ -247,6 +268,7 @@ put_servers(struct compiler *k)
 		v[i].grants = put_grants(k, s);
 		v[i].ops = put_mcp_ops(k, s);
 		v[i].slots = put_slots(k, s);
+		v[i].origins = put_origins(k, s);
 		v[i].line = s->name.line;
 	}
 	return SP_IMGB_ARRAY(k->b, v, k->c->nservers);
@@ -266,17 +288,34 @@ put_params(struct compiler *k, const struct sp_spec_op *op)
 
 		v[i] = (struct sp_img_param){
 			.arg = sp_imgb_str(k->b, p->arg), .wire = sp_imgb_str(k->b, p->wire), .in = p->in,
-			.required = p->required, .style = p->style, .explode = p->explode, .type = p->type,
+			.required = p->required, .style = p->style, .explode = p->explode,
+			.reserved = p->reserved, .type = p->type,
 		};
 	}
 	return SP_IMGB_ARRAY(k->b, v, op->nparams);
 }
 
+static struct sp_ref
+put_parts(struct compiler *k, const struct sp_spec_op *op)
+{
+	struct sp_img_part *v = sp_cc_get(k, op->nparts, sizeof *v);
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < op->nparts; i++)
+		v[i] = (struct sp_img_part){
+			.name = sp_imgb_str(k->b, op->parts[i].name), .kind = op->parts[i].kind, .style = op->parts[i].style,
+			.explode = op->parts[i].explode, .media = sp_imgb_str(k->b, op->parts[i].media),
+		};
+	return SP_IMGB_ARRAY(k->b, v, op->nparts);
+}
+
 /* Indices of the server's grants that this operation's security asks for. */
 static struct sp_ref
-put_op_grants(struct compiler *k, const struct cfg_server *s, const struct sp_spec_op *op)
+put_op_grants(struct compiler *k, const struct cfg_server *s, const struct cfg_tool *t)
 {
-	int option = sp_cfg_option(s, op);
+	const struct sp_spec_op *op = t->op;
+	int option = sp_cfg_option(s, t);
 	uint32_t *v, n = 0;
 
 	if (option < 0)
@@ -285,7 +324,7 @@ put_op_grants(struct compiler *k, const struct cfg_server *s, const struct sp_sp
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < op->nneed[option]; i++) {
-		const struct cfg_secret *x = sp_cfg_secret_of(s, op->options[option][i]);
+		const struct cfg_secret *x = sp_cfg_secret_of(s, t, op->options[option][i]);
 
 		if (x != NULL)
 			v[n++] = (uint32_t)(x - s->secrets);
@@ -294,8 +333,9 @@ put_op_grants(struct compiler *k, const struct cfg_server *s, const struct sp_sp
 }
 
 static struct sp_ref
-put_op(struct compiler *k, const struct cfg_server *s, const struct sp_spec_op *op)
+put_op(struct compiler *k, const struct cfg_server *s, const struct cfg_tool *t)
 {
+	const struct sp_spec_op *op = t->op;
 	struct sp_img_op v = {
 		.method = op->method,
 		.path = sp_imgb_str(k->b, op->path),
@@ -304,7 +344,11 @@ put_op(struct compiler *k, const struct cfg_server *s, const struct sp_spec_op *
 		.body_arg = sp_imgb_str(k->b, op->body_arg),
 		.body_required = op->body_required,
 		.media = sp_imgb_str(k->b, op->media),
-		.grants = put_op_grants(k, s, op),
+		.encode = op->encode,
+		.parts = put_parts(k, op),
+		.result = op->result,
+		.origin = t->origin,
+		.grants = put_op_grants(k, s, t),
 	};
 
 	return SP_IMGB_ARRAY(k->b, &v, 1);
@@ -327,6 +371,7 @@ put_tool(struct compiler *k, uint32_t index, struct sp_img_tool *v)
 	const struct cfg_tool *t = &k->c->tools[index];
 	const struct cfg_server *s = &k->c->servers[t->server];
 	struct sp_out json;
+	size_t at;
 
 	sp_out_heap(&json, SP_CFG_DOCUMENT);
 	sp_spec_tool_json(&json, t->op, t->shown);
@@ -337,8 +382,11 @@ put_tool(struct compiler *k, uint32_t index, struct sp_img_tool *v)
 	v->access = t->write;
 	v->tags = sp_imgb_texts(k->b, t->op->tags, t->op->ntags);
 	v->json = sp_imgb_str(k->b, sp_out_view(&json));
-	v->schema = sp_imgb_str(k->b, t->op->schema);
-	v->op = put_op(k, s, t->op);
+	at = sp_find(sp_out_view(&json), t->op->schema);
+	/* It stands in the Tool object word for word: one copy of it is enough. */
+	v->schema = at == SIZE_MAX ? sp_imgb_str(k->b, t->op->schema) :
+	    (struct sp_ref){ v->json.off + (uint32_t)at, (uint32_t)t->op->schema.n };
+	v->op = put_op(k, s, t);
 	v->rules = put_tool_rules(k, index);
 	sp_out_free(&json);
 }

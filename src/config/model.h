@@ -65,6 +65,8 @@ struct cfg_secret {
 	uint32_t used;			/* methods of opened operations that need it */
 };
 
+struct cfg_origin { struct sp_uri uri; sp_slice base_path; };	/* base_path without its final '/' */
+
 struct cfg_server {
 	struct item name, document;
 	struct item url;		/* of an mcp server: its endpoint */
@@ -74,6 +76,7 @@ struct cfg_server {
 	bool	 has_spec;
 	struct sp_uri base;		/* of `url` or of the document */
 	bool	 has_base, private_ok;
+	struct cfg_origin *origins; uint32_t norigins;	/* other servers of the document's operations */
 	uint32_t first_tool, ntools;
 	bool	 reached;		/* some rule opens something of it */
 };
@@ -114,6 +117,7 @@ struct cfg_part { uint32_t server; enum cfg_what what; sp_slice pattern; };
 struct cfg_tool {
 	uint32_t server;
 	const struct sp_spec_op *op;
+	uint32_t origin;		/* 0: the server's own, else 1 + index into its origins */
 	sp_slice name, shown;
 	bool	 write;
 	bool	 opened;
@@ -196,9 +200,12 @@ void sp_cfg_check_rules(struct cfg *c);
 void sp_cfg_check_servers(struct cfg *c);
 SP_MUST enum sp_status sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e);
 
-/* First security alternative of an operation all of whose schemes have a secret; -1: none; -2: none is needed. */
-int sp_cfg_option(const struct cfg_server *s, const struct sp_spec_op *op);
-const struct cfg_secret *sp_cfg_secret_of(const struct cfg_server *s, uint32_t scheme);
+/* First security alternative of a tool all of whose schemes have a secret that may go where the tool goes;
+ * -1: none; -2: none is needed. */
+int sp_cfg_option(const struct cfg_server *s, const struct cfg_tool *t);
+const struct cfg_secret *sp_cfg_secret_of(const struct cfg_server *s, const struct cfg_tool *t, uint32_t scheme);
+/* The one origin that a secret may go to: the server's own, or the other one that its `host` names; NULL: neither. */
+const struct sp_uri *sp_cfg_goes_to(const struct cfg_server *s, const struct cfg_secret *x);
 /* Bits over tools and parts. */
 static inline bool
 cfg_names(const struct cfg_rule *r, uint32_t tool)

@@ -158,7 +158,7 @@ write_result(struct sp_call *c, const struct sp_pool_answer *a, struct sp_out *o
 		    "the upstream's answer could not be cleared of secrets");
 	if (!ok)
 		return false;
-	sp_result_http(o, a->status, media, body);
+	sp_result_http(o, a->status, media, body, (enum sp_op_result)c->op->result);
 	/* What leaves is looked at once more, as it leaves. */
 	if (!o->full && !sp_scrub_clean(eg->scrub, sp_out_view(o))) {
 		sp_record_incident(c, "a result held a secret after it was cleared; it was dropped");

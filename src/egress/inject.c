@@ -11,7 +11,7 @@ struct job {
 	const struct sp_request *req;
 	struct sp_out *o;
 	struct sp_err *e;
-	bool has_query;
+	bool has_query, has_cookie;
 };
 
 static const struct sp_img_grant *
@@ -24,6 +24,21 @@ static sp_slice
 text(const struct job *j, struct sp_ref r)
 {
 	return sp_img_str(j->in->img, r);
+}
+
+/* Where this operation's requests go: the server's own origin, or another that its document names. */
+struct target { sp_slice host; uint32_t port, https, host_kind; };
+
+static struct target
+target_of(const struct job *j)
+{
+	const struct sp_img_server *s = j->in->server;
+	const struct sp_img_origin *o;
+
+	if (j->op->origin == 0)
+		return (struct target){ text(j, s->host), s->port, s->https, s->host_kind };
+	o = SP_IMG_AT(j->in->img, s->origins, origin, j->op->origin - 1);
+	return (struct target){ text(j, o->host), o->port, o->https, o->host_kind };
 }
 
 /* --- slots: what an argument must never fill, by any credential of this server */
@@ -112,18 +127,18 @@ put_field(struct sp_out *o, sp_slice name, sp_slice value)
 static void
 put_host(struct job *j)
 {
-	const struct sp_img_server *s = j->in->server;
-	bool six = s->host_kind == SP_HOST_IPV6;
+	const struct target t = target_of(j);
+	bool six = t.host_kind == SP_HOST_IPV6;
 
 	sp_out_add(j->o, "Host: ", 6);
 	if (six)
 		sp_out_byte(j->o, '[');
-	sp_out_slice(j->o, text(j, s->host));
+	sp_out_slice(j->o, t.host);
 	if (six)
 		sp_out_byte(j->o, ']');
-	if (s->port != (s->https != 0 ? 443u : 80u)) {
+	if (t.port != (t.https != 0 ? 443u : 80u)) {
 		sp_out_byte(j->o, ':');
-		sp_out_u64(j->o, s->port);
+		sp_out_u64(j->o, t.port);
 	}
 	sp_out_add(j->o, "\r\n", 2);
 }
@@ -216,13 +231,48 @@ put_query(struct job *j, const struct sp_img_grant *g, sp_slice value)
 	return SP_OK;
 }
 
+/* One "name=value" of the binder: a plain one, and no slot's. */
+static bool
+cookie_ok(const struct job *j, sp_slice piece)
+{
+	sp_slice value = piece, name;
+
+	if (!sp_take_to(&value, '=', &name) || name.n == 0 || sp_span(name, sp_is_tchar) != name.n)
+		return false;
+	for (size_t i = 0; i < value.n; i++)
+		if (!is_cookie_byte((unsigned char)value.p[i]) && value.p[i] != ',')
+			return false;
+	return !is_slot(j, SP_LIT("cookie "), SP_PLACE_COOKIE, name);
+}
+
+/* "Cookie: " or "; ": there is one Cookie field, of arguments first and of secrets last. */
+static void
+put_cookie_lead(struct job *j)
+{
+	sp_out_str(j->o, j->has_cookie ? "; " : "Cookie: ");
+	j->has_cookie = true;
+}
+
+static void
+put_cookies(struct job *j)
+{
+	sp_slice all = j->req->cookies, piece;
+
+	while (all.n != 0 && sp_take_part(&all, ';', &piece)) {
+		piece = sp_trim(piece);
+		if (!cookie_ok(j, piece))
+			continue;
+		put_cookie_lead(j);
+		sp_out_slice(j->o, piece);
+	}
+}
+
 /* The operation's grants with this place, one after the other. */
 static enum sp_status
 put_place(struct job *j, enum sp_place place)
 {
 	const uint32_t *list = sp_img_u32(j->in->img, j->op->grants);
 	enum sp_status st = SP_OK;
-	unsigned n = 0;
 
 	for (uint32_t i = 0; i < j->op->grants.n && st == SP_OK; i++) {
 		const struct sp_img_grant *g = grant_at(j, list[i]);
@@ -239,7 +289,7 @@ put_place(struct job *j, enum sp_place place)
 			continue;
 		}
 		if (place == SP_PLACE_COOKIE) {
-			sp_out_str(j->o, n++ == 0 ? "Cookie: " : "; ");
+			put_cookie_lead(j);
 			sp_out_slice(j->o, text(j, g->field));
 			sp_out_byte(j->o, '=');
 			st = put_value(j, g, value);
@@ -250,8 +300,6 @@ put_place(struct job *j, enum sp_place place)
 		st = put_value(j, g, value);
 		sp_out_add(j->o, "\r\n", 2);
 	}
-	if (n != 0)
-		sp_out_add(j->o, "\r\n", 2);
 	return st;
 }
 
@@ -289,7 +337,7 @@ read_final(const struct job *j, char *buf, size_t cap, struct final *f)
 	query = target;
 	f->path = sp_take_to(&query, '?', &f->path) ? f->path : target;
 	sp_out_init(&url, buf, cap);
-	sp_out_str(&url, j->in->server->https != 0 ? "https://" : "http://");
+	sp_out_str(&url, target_of(j).https != 0 ? "https://" : "http://");
 	sp_out_slice(&url, host);
 	sp_out_byte(&url, '/');
 	if (url.full || sp_uri_read(sp_out_view(&url), &f->origin, NULL) != SP_OK)
@@ -399,7 +447,10 @@ build(struct job *j)
 	sp_out_str(j->o, " HTTP/1.1\r\n");
 	put_host(j);
 	put_fields(j);
+	put_cookies(j);
 	st = put_place(j, SP_PLACE_COOKIE);
+	if (j->has_cookie)
+		sp_out_add(j->o, "\r\n", 2);
 	if (st == SP_OK)
 		st = put_place(j, SP_PLACE_HEADER);
 	sp_out_add(j->o, "\r\n", 2);
@@ -412,7 +463,7 @@ enum sp_status
 sp_inject(const struct sp_inject *in, const struct sp_img_op *op, const struct sp_request *req, struct sp_out *o,
     struct sp_err *e)
 {
-	struct job j = { in, op, req, o, e, false };
+	struct job j = { in, op, req, o, e, false, false };
 	enum sp_status st = build(&j);
 
 	if (st == SP_OK)

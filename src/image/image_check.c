@@ -253,7 +253,19 @@ sem_param(struct ck *c, const struct sp_img_param *r)
 	RANGE(r, param, type, 0, 2 * SP_T_OBJ - 1);
 	FLAG(r, param, required);
 	FLAG(r, param, explode);
+	FLAG(r, param, reserved);
 	NEED(r->in == SP_IN_HEADER || r->in == SP_IN_COOKIE ? is_token(c, r->wire) : r->wire.n != 0, param, wire, "not a name");
+	return true;
+}
+
+static bool
+sem_part(struct ck *c, const struct sp_img_part *r)
+{
+	RANGE(r, part, kind, SP_PART_TEXT, SP_PART_BASE64);
+	RANGE(r, part, style, SP_STYLE_SIMPLE, SP_STYLE_JSON);
+	FLAG(r, part, explode);
+	NEED(r->name.n != 0, part, name, "empty");
+	NEED(is_clean(c, r->media), part, media, "not clean");
 	return true;
 }
 
@@ -262,6 +274,8 @@ sem_op(struct ck *c, const struct sp_img_op *r)
 {
 	RANGE(r, op, method, SP_GET, SP_METHOD_COUNT - 1);
 	RANGE(r, op, body, SP_BODY_NONE, SP_BODY_ARG);
+	RANGE(r, op, encode, SP_ENC_JSON, SP_ENC_BASE64);
+	RANGE(r, op, result, SP_RESULT_TEXT, SP_RESULT_WRAPPED);
 	FLAG(r, op, body_required);
 	NEED(r->path.n != 0 && is_path(c, r->path), op, path, "not a path");
 	NEED(is_clean(c, r->media), op, media, "not clean");

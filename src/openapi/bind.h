@@ -12,6 +12,7 @@ struct sp_request {			/* all slices in the arena given to sp_bind */
 	unsigned method;		/* enum sp_method */
 	sp_slice target;		/* path and query: /api/v1/zones/a.test.?x=1 */
 	struct sp_bind_field { sp_slice name, value; } *fields; uint32_t nfields;	/* from header parameters and Accept, Content-Type */
+	sp_slice cookies;		/* from cookie parameters: a=1; b=2 */
 	sp_slice body; bool has_body;
 };
 

@@ -1,5 +1,6 @@
 #include "openapi/result.h"
 
+#include "base/b64.h"
 #include "base/utf8.h"
 #include "wire/http1.h"
 #include "wire/json.h"
@@ -57,11 +58,8 @@ is_shown(sp_slice type, sp_slice body)
 }
 
 static void
-body_write(struct sp_out *o, sp_slice media, sp_slice body)
+text_write(struct sp_out *o, sp_slice type, sp_slice body)
 {
-	char buf[100];
-	sp_slice type = essence_read(media, buf, sizeof buf);
-
 	if (body.n == 0 || is_shown(type, body)) {
 		sp_jout_part(o, body);
 		return;
@@ -73,23 +71,79 @@ body_write(struct sp_out *o, sp_slice media, sp_slice body)
 	sp_out_str(o, ", which are not shown as text]");
 }
 
-void
-sp_result_http(struct sp_out *o, unsigned status, sp_slice media, sp_slice body)
+/* MCP 2025-06-18 "Tool Result": image, audio, embedded resource. */
+static void
+blob_write(struct sp_out *o, sp_slice type, sp_slice body)
 {
-	bool good = status >= 200 && status <= 299;
+	bool image = sp_starts(type, SP_LIT("image/")), audio = sp_starts(type, SP_LIT("audio/"));
 
-	sp_out_str(o, "{\"content\":[{\"type\":\"text\",\"text\":\"");
-	if (!good) {
-		const char *reason = sp_http_reason(status);
+	if (type.n == 0)
+		type = SP_LIT("application/octet-stream");
+	if (image || audio)
+		sp_out_str(o, image ? "{\"type\":\"image\",\"mimeType\":" : "{\"type\":\"audio\",\"mimeType\":");
+	else
+		sp_out_str(o, "{\"type\":\"resource\",\"resource\":{\"uri\":\"urn:sallyport:answer\",\"mimeType\":");
+	sp_jout_str(o, type);
+	sp_out_str(o, image || audio ? ",\"data\":\"" : ",\"blob\":\"");
+	sp_b64_encode(o, body.p, body.n);
+	sp_out_str(o, image || audio ? "\"}" : "\"}}");
+}
 
-		sp_out_str(o, "the upstream answered ");
-		sp_out_u64(o, status);
-		sp_out_str(o, reason[0] == '\0' ? "" : " ");
-		sp_out_str(o, reason);
-		sp_out_str(o, body.n == 0 ? "" : "\\n");
+/* Written anew from what was parsed: valid JSON whatever the upstream sent. */
+static void
+structured_write(struct sp_out *o, sp_slice type, sp_slice body, enum sp_op_result form)
+{
+	SP_AUTO(sp_json_free) struct sp_json j = { 0 };
+	bool json = sp_ends(type, SP_LIT("/json")) || sp_ends(type, SP_LIT("+json"));
+
+	if (form == SP_RESULT_TEXT)
+		return;
+	sp_out_str(o, ",\"structuredContent\":");
+	if (!json || body.n > SP_RESULT_JSON || sp_json_read(body, SP_JSON_DEFAULT, &j, NULL) != SP_OK ||
+	    (form == SP_RESULT_OBJECT && !sp_jis_obj(j.root))) {
+		sp_out_str(o, "{}");
+		return;
 	}
-	body_write(o, media, body);
-	sp_out_str(o, good ? "\"}],\"isError\":false}" : "\"}],\"isError\":true}");
+	sp_out_str(o, form == SP_RESULT_WRAPPED ? "{\"result\":" : "");
+	sp_jwrite(o, j.root);
+	sp_out_str(o, form == SP_RESULT_WRAPPED ? "}" : "");
+}
+
+static void
+failure_write(struct sp_out *o, unsigned status, sp_slice type, sp_slice body)
+{
+	const char *reason = sp_http_reason(status);
+
+	sp_out_str(o, "{\"content\":[{\"type\":\"text\",\"text\":\"the upstream answered ");
+	sp_out_u64(o, status);
+	sp_out_str(o, reason[0] == '\0' ? "" : " ");
+	sp_out_str(o, reason);
+	sp_out_str(o, body.n == 0 ? "" : "\\n");
+	text_write(o, type, body);
+	sp_out_str(o, "\"}],\"isError\":true}");
+}
+
+void
+sp_result_http(struct sp_out *o, unsigned status, sp_slice media, sp_slice body, enum sp_op_result form)
+{
+	char buf[100];
+	sp_slice type = essence_read(media, buf, sizeof buf);
+
+	if (status < 200 || status > 299) {
+		failure_write(o, status, type, body);
+		return;
+	}
+	sp_out_str(o, "{\"content\":[");
+	if (body.n == 0 || body.n > SP_RESULT_BLOB || is_shown(type, body)) {
+		sp_out_str(o, "{\"type\":\"text\",\"text\":\"");
+		text_write(o, type, body);
+		sp_out_str(o, "\"}");
+	} else {
+		blob_write(o, type, body);
+	}
+	sp_out_byte(o, ']');
+	structured_write(o, type, body, form);
+	sp_out_str(o, ",\"isError\":false}");
 }
 
 void

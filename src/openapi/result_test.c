@@ -57,7 +57,7 @@ test_http(void **state)
 		struct sp_out o;
 
 		sp_out_init(&o, buf, sizeof buf);
-		sp_result_http(&o, rows[i].status, rows[i].media, rows[i].body);
+		sp_result_http(&o, rows[i].status, rows[i].media, rows[i].body, SP_RESULT_TEXT);
 		holds(rows[i].name, &o, sp_str(rows[i].text), rows[i].error);
 	}
 }

@@ -1,6 +1,7 @@
 #include "openapi/spec_int.h"
 
 #include "base/utf8.h"
+#include "openapi/yaml_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,17 +27,39 @@ sp_spec_full(struct sp_reader *r)
 
 /* --- the head of a document --- */
 
-static enum sp_status
-not_json(sp_slice text, struct sp_err *e)
+/* A JSON object begins with a brace; all else is read as YAML. */
+static bool
+is_json(sp_slice s)
 {
-	sp_slice s = text;
-
 	while (s.n != 0 && memchr(" \t\r\n", s.p[0], 4) != NULL)
 		sp_advance(&s, 1);
-	if (s.n != 0 && s.p[0] == '{')
+	return s.n != 0 && s.p[0] == '{';
+}
+
+static enum sp_status
+document_read(sp_slice text, struct sp_json *doc, struct sp_err *e)
+{
+	SP_AUTO(sp_out_free) struct sp_out json;
+	bool yaml = !is_json(text);
+	enum sp_status st;
+
+	sp_out_heap(&json, SP_SPEC_TEXT);
+	if (text.n > SP_SPEC_TEXT)
+		return sp_fail(e, SP_E_CONFIG, NULL, "the document is larger than %d MB", SP_SPEC_TEXT >> 20);
+	if (yaml) {
+		st = sp_yaml_json(text, &json, e);
+		if (st != SP_OK)
+			return st;
+		text = sp_out_view(&json);
+	}
+	st = sp_json_read(text, (struct sp_json_limits){ SP_SPEC_DEPTH, 0 }, doc, e);
+	if (st == SP_OK)
 		return SP_OK;
-	return sp_fail(e, SP_E_CONFIG, NULL, "the document is not a JSON object; YAML documents are not read: "
-	    "convert it to JSON (most servers also offer openapi.json or swagger.json)");
+	if (e != NULL)
+		e->code = SP_E_CONFIG;
+	if (yaml)	/* the byte that the reader names is not one of the file's */
+		return sp_fail(e, SP_E_CONFIG, NULL, "the YAML document has a value that JSON cannot hold");
+	return SP_E_CONFIG;
 }
 
 static enum sp_status
@@ -60,17 +83,31 @@ dialect_read(struct sp_reader *r)
 	return SP_OK;
 }
 
-/* "{name}" becomes the default that the document gives: arguments never reach the host (threat row M02). */
-static enum sp_status
-server_write(struct sp_out *o, sp_slice url, sp_jval *variables)
+/* A default outside the variable's own enum is none. */
+static sp_slice
+variable_value(sp_jval *v)
 {
-	sp_slice part, name, value;
+	sp_slice value = sp_jtext(SP_JGET(v, "default"));
+	sp_jval *list = SP_JGET(v, "enum");
+	bool listed = yyjson_arr_size(list) == 0;
+
+	for (struct sp_jiter it = sp_jeach(list); sp_jnext(&it);)
+		listed |= sp_eq(sp_jtext(it.val), value);
+	return listed ? value : SP_LIT("");
+}
+
+/* "{name}" becomes the default that the document gives: arguments never reach the host (threat row M02). */
+enum sp_status
+sp_spec_server_write(struct sp_out *o, sp_jval *server)
+{
+	sp_slice url = sp_jtext(SP_JGET(server, "url")), part, name, value;
+	sp_jval *variables = SP_JGET(server, "variables");
 
 	while (sp_take_to(&url, '{', &part)) {
 		sp_out_slice(o, part);
 		if (!sp_take_to(&url, '}', &name))
 			return SP_E_REFUSED;
-		value = sp_jtext(SP_JGET(sp_jget(variables, name), "default"));
+		value = variable_value(sp_jget(variables, name));
 		if (value.n == 0)
 			return SP_E_REFUSED;
 		sp_out_slice(o, value);
@@ -109,7 +146,7 @@ base_read(struct sp_reader *r)
 	if (r->dialect == 20)
 		host_write(r, &o);
 	else
-		st = server_write(&o, r->base_server, SP_JGET(first, "variables"));
+		st = sp_spec_server_write(&o, first);
 	if (st != SP_OK || o.full)	/* not usable: `url` must be written in the configuration */
 		o.n = 0;
 	r->out->base_url = sp_arena_copy(r->a, sp_out_view(&o));
@@ -334,18 +371,10 @@ sp_spec_read(struct sp_arena *a, sp_slice text, struct sp_spec *out, struct sp_e
 	SP_AUTO(reader_free) struct sp_reader r = { .a = a, .e = e, .work = SP_SPEC_WORK };
 	SP_AUTO(sp_json_free) struct sp_json doc = { 0 };
 	struct sp_spec spec = { 0 };
-	enum sp_status st = not_json(text, e);
+	enum sp_status st = document_read(text, &doc, e);
 
 	if (st != SP_OK)
 		return st;
-	if (text.n > SP_SPEC_TEXT)
-		return sp_fail(e, SP_E_CONFIG, NULL, "the document is larger than %d MB", SP_SPEC_TEXT >> 20);
-	st = sp_json_read(text, (struct sp_json_limits){ SP_SPEC_DEPTH, 0 }, &doc, e);
-	if (st != SP_OK) {
-		if (e != NULL)
-			e->code = SP_E_CONFIG;
-		return SP_E_CONFIG;
-	}
 	r.root = doc.root;
 	r.out = &spec;
 	r.names.key.k[0] = sp_siphash(&first, text);
@@ -385,6 +414,9 @@ sp_spec_tool_json(struct sp_out *o, const struct sp_spec_op *op, sp_slice shown)
 	text_member(o, ",\"description\":", op->description);
 	sp_out_str(o, ",\"inputSchema\":");
 	sp_out_slice(o, op->schema);
+	if (op->output.n != 0)
+		sp_out_str(o, ",\"outputSchema\":");
+	sp_out_slice(o, op->output);
 	sp_out_fmt(o, ",\"annotations\":{\"readOnlyHint\":%s,\"destructiveHint\":%s,\"idempotentHint\":%s,"
 	    "\"openWorldHint\":false}}", read ? "true" : "false", read ? "false" : "true", again ? "true" : "false");
 }

@@ -11,7 +11,8 @@ enum {
 	SP_SPEC_DEPTH = 128,		/* levels of its JSON */
 	SP_SPEC_OPS = 200000,
 	SP_SPEC_SCHEMES = 64,
-	SP_SPEC_PARAMS = 256,		/* of one operation */
+	SP_SPEC_PARAMS = 256,		/* of one operation; members of its form */
+	SP_SPEC_SHOWN = 32,		/* members that an outputSchema names */
 	SP_SPEC_TAGS = 64,
 	SP_SPEC_OPTIONS = 32,		/* security alternatives, and schemes in one of them */
 	SP_SPEC_NAME = 100,		/* bytes of a tool's own name */
@@ -62,13 +63,14 @@ struct sp_reader {
 	struct sp_out	text;		/* the inputSchema under work */
 	struct sp_out	words;		/* scratch for cleaned text */
 	struct sp_out	own_words;	/* the description that belongs to the schema being written */
+	bool	 base64;		/* the schema being written is of a body whose bytes are given as base64 */
 	size_t	 work;			/* bytes of schema text that may still be made */
 	char	 why[256];		/* the reason when an operation is skipped */
 	/* the document's own security and media type, for operations that name none */
 	struct sp_security { uint32_t n; uint32_t **options; uint32_t *nneed; } security;
 	enum sp_status security_st;	/* of reading it: the skip is told where it is used */
 	char	 security_why[256];
-	sp_slice base_server;
+	sp_slice base_server;		/* the document's first server as written */
 };
 
 /*
@@ -108,6 +110,9 @@ SP_MUST enum sp_status sp_spec_security(struct sp_reader *r, sp_jval *security, 
 /* Names that arguments may never set: credential slots of the document and fields that frame or route the request. */
 SP_MUST bool sp_spec_is_slot(const struct sp_reader *r, sp_slice in, sp_slice name);
 
+/* Appends a URL of "servers" with the defaults of its variables.  SP_E_REFUSED: it has none, or one outside its enum. */
+SP_MUST enum sp_status sp_spec_server_write(struct sp_out *o, sp_jval *server);
+
 /* spec_op.c */
 SP_MUST enum sp_status sp_spec_op_read(struct sp_reader *r, sp_jval *item, sp_jval *op, struct sp_spec_op *out);
 
@@ -117,12 +122,45 @@ struct sp_params {
 	sp_jval *obj[SP_SPEC_PARAMS];	/* the parameter objects, in the same order */
 	uint32_t n;
 	sp_jval *body;			/* Swagger 2.0: the body parameter */
+	sp_jval *form[SP_SPEC_PARAMS];	/* Swagger 2.0: the formData parameters, members of the body */
+	uint32_t nform;
 };
 SP_MUST enum sp_status sp_spec_params(struct sp_reader *r, sp_jval *item, sp_jval *op, sp_slice path,
     struct sp_params *out);
-/* Gives every parameter an argument name that no other parameter and no member of `members` has. */
+/* Gives every parameter an argument name that no other parameter and no member of `members` or of a form has. */
 SP_MUST enum sp_status sp_spec_args(struct sp_reader *r, struct sp_params *ps, sp_jval *members,
     sp_slice body_arg);
 sp_jval *sp_spec_param_schema(const struct sp_reader *r, sp_jval *param);
+/* Swagger 2.0: how a list is written, as a style. */
+SP_MUST enum sp_status sp_spec_collection(struct sp_reader *r, sp_jval *param, bool in_query, enum sp_param_style *style,
+    bool *explode);
+SP_MUST enum sp_status sp_spec_style(struct sp_reader *r, sp_slice name, enum sp_param_style *out);
+
+/* spec_body.c */
+struct sp_body {
+	enum sp_body_kind kind;
+	enum sp_body_encode encode;
+	bool	 required;
+	sp_slice media;
+	sp_jval *schema;	/* as written */
+	sp_jval *flat;		/* what it refers to, when its members become arguments */
+	sp_jval *words;
+	sp_jval *encoding;	/* the media type's object of that name */
+	struct sp_spec_part *parts;
+	uint32_t nparts;
+};
+SP_MUST enum sp_status sp_spec_body(struct sp_reader *r, sp_jval *op, unsigned method, const struct sp_params *ps,
+    struct sp_body *out);
+const struct sp_spec_part *sp_spec_part_find(const struct sp_body *b, sp_slice name);
+
+/* spec_input.c */
+SP_MUST enum sp_status sp_spec_input(struct sp_reader *r, const struct sp_params *ps, const struct sp_body *b, sp_slice *out);
+
+/* spec_output.c */
+/* What a JSON answer of the operation becomes, and the schema that says so. */
+SP_MUST enum sp_status sp_spec_output(struct sp_reader *r, sp_jval *op, struct sp_spec_op *out);
+/* The essence of a media type, or empty when it is none. */
+sp_slice sp_spec_media(sp_slice media);
+SP_MUST bool sp_spec_media_json(sp_slice essence);
 
 #endif

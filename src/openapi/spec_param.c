@@ -6,8 +6,12 @@ enum { PARAM_COST = 128, ARG_MAX = 64, WIRE_MAX = 256 };
 sp_jval *
 sp_spec_param_schema(const struct sp_reader *r, sp_jval *param)
 {
-	/* In Swagger 2.0 the parameter is its own schema. */
-	return r->dialect == 20 ? param : SP_JGET(param, "schema");
+	struct sp_jiter it;
+
+	if (r->dialect == 20)	/* the parameter is its own schema */
+		return param;
+	it = sp_jeach(SP_JGET(param, "content"));
+	return sp_jnext(&it) ? SP_JGET(it.val, "schema") : SP_JGET(param, "schema");
 }
 
 static sp_slice
@@ -108,54 +112,102 @@ template_has(sp_slice path, sp_slice name)
 
 /* --- one parameter --- */
 
-static enum sp_status
-style_old(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
+static const struct style { sp_slice name; enum sp_param_style style; unsigned places; } styles[] = {
+	{ SP_LIT_INIT("simple"), SP_STYLE_SIMPLE, 1 << SP_IN_PATH | 1 << SP_IN_HEADER },
+	{ SP_LIT_INIT("form"), SP_STYLE_FORM, 1 << SP_IN_QUERY | 1 << SP_IN_COOKIE },
+	{ SP_LIT_INIT("label"), SP_STYLE_LABEL, 1 << SP_IN_PATH },
+	{ SP_LIT_INIT("matrix"), SP_STYLE_MATRIX, 1 << SP_IN_PATH },
+	{ SP_LIT_INIT("spaceDelimited"), SP_STYLE_SPACE, 1 << SP_IN_QUERY },
+	{ SP_LIT_INIT("pipeDelimited"), SP_STYLE_PIPE, 1 << SP_IN_QUERY },
+	{ SP_LIT_INIT("deepObject"), SP_STYLE_DEEP, 1 << SP_IN_QUERY },
+};
+
+enum sp_status
+sp_spec_style(struct sp_reader *r, sp_slice name, enum sp_param_style *out)
+{
+	for (size_t i = 0; i < SP_COUNT(styles); i++)
+		if (sp_eq(styles[i].name, name) && (styles[i].places & 1 << SP_IN_QUERY) != 0) {
+			*out = styles[i].style;
+			return SP_OK;
+		}
+	return sp_spec_skip(r, "a member of its form has style %.*s, which is none of a form", SP_PRI(name));
+}
+
+enum sp_status
+sp_spec_collection(struct sp_reader *r, sp_jval *v, bool in_query, enum sp_param_style *style, bool *explode)
 {
 	sp_slice format = text_of(v, "collectionFormat");
 
-	p->style = p->in == SP_IN_QUERY ? SP_STYLE_FORM : SP_STYLE_SIMPLE;
-	p->explode = sp_eq(format, SP_LIT("multi"));
-	if (format.n == 0 || sp_eq(format, SP_LIT("csv")) || (p->explode && p->in == SP_IN_QUERY))
+	*style = in_query ? SP_STYLE_FORM : SP_STYLE_SIMPLE;
+	*explode = sp_eq(format, SP_LIT("multi")) && in_query;
+	/* Outside a query or form "multi" says nothing: a list has commas there. */
+	if (format.n == 0 || sp_eq(format, SP_LIT("csv")) || sp_eq(format, SP_LIT("multi")))
 		return SP_OK;
-	return sp_spec_skip(r, "parameter %.*s: collectionFormat %.*s is not supported", SP_PRI(p->wire),
-	    SP_PRI(format));
+	if (sp_eq(format, SP_LIT("ssv")))
+		*style = SP_STYLE_SPACE;
+	else if (sp_eq(format, SP_LIT("pipes")))
+		*style = SP_STYLE_PIPE;
+	else
+		return sp_spec_skip(r, "parameter %.*s: collectionFormat %.*s is not supported",
+		    SP_PRI(text_of(v, "name")), SP_PRI(format));
+	return SP_OK;
 }
 
 static enum sp_status
 style_new(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
 {
-	sp_slice style = text_of(v, "style"), want = SP_LIT("simple");
+	sp_slice name = text_of(v, "style");
 	sp_jval *explode = SP_JGET(v, "explode");
+	size_t i = 0;
 
-	p->style = SP_STYLE_SIMPLE;
-	if (p->in == SP_IN_QUERY) {
-		want = SP_LIT("form");
-		p->style = SP_STYLE_FORM;
+	p->style = p->in == SP_IN_QUERY || p->in == SP_IN_COOKIE ? SP_STYLE_FORM : SP_STYLE_SIMPLE;
+	if (name.n != 0) {
+		while (i < SP_COUNT(styles) && !sp_eq(styles[i].name, name))
+			i++;
+		if (i == SP_COUNT(styles) || (styles[i].places & 1u << p->in) == 0)
+			return sp_spec_skip(r, "parameter %.*s: style %.*s is none of its place", SP_PRI(p->wire),
+			    SP_PRI(name));
+		p->style = styles[i].style;
 	}
-	if (style.n != 0 && !sp_eq(style, want))
-		return sp_spec_skip(r, "parameter %.*s: style %.*s is not supported", SP_PRI(p->wire), SP_PRI(style));
-	if (SP_JGET(v, "content") != NULL)
-		return sp_spec_skip(r, "parameter %.*s: \"content\" is not supported", SP_PRI(p->wire));
-	p->explode = explode == NULL ? p->in == SP_IN_QUERY : sp_jtrue(explode);
+	p->explode = explode == NULL ? p->style == SP_STYLE_FORM || p->style == SP_STYLE_DEEP : sp_jtrue(explode);
+	p->reserved = p->in == SP_IN_QUERY && sp_jtrue(SP_JGET(v, "allowReserved"));
+	return SP_OK;
+}
+
+/* A parameter with "content" is one text of that type. */
+static enum sp_status
+content_read(struct sp_reader *r, sp_jval *content, struct sp_spec_param *p)
+{
+	struct sp_jiter it = sp_jeach(content);
+	sp_slice media;
+
+	if (!sp_jis_obj(content) || yyjson_obj_size(content) != 1 || !sp_jnext(&it))
+		return sp_spec_skip(r, "parameter %.*s: \"content\" must have one media type", SP_PRI(p->wire));
+	media = sp_spec_media(it.key);
+	if (sp_spec_media_json(media) || sp_eq(media, SP_LIT("*/*"))) {
+		p->style = SP_STYLE_JSON;
+		return SP_OK;
+	}
+	if (!sp_starts(media, SP_LIT("text/")))
+		return sp_spec_skip(r, "parameter %.*s: \"content\" of type %.*s is not supported", SP_PRI(p->wire),
+		    SP_PRI(it.key));
+	p->style = p->in == SP_IN_QUERY || p->in == SP_IN_COOKIE ? SP_STYLE_FORM : SP_STYLE_SIMPLE;
 	return SP_OK;
 }
 
 static enum sp_status
 types_check(struct sp_reader *r, sp_jval *v, struct sp_spec_param *p)
 {
-	sp_jval *schema = sp_spec_param_schema(r, v), *items;
+	sp_jval *schema = sp_spec_param_schema(r, v);
 	enum sp_status st = sp_spec_deref(r, schema, &schema);
 
 	if (st != SP_OK)
 		return st;
 	p->type = sp_spec_types(r, schema);
-	if ((p->type & SP_T_OBJ) != 0)
-		return sp_spec_skip(r, "parameter %.*s: objects outside the body are not supported", SP_PRI(p->wire));
-	st = sp_spec_deref(r, SP_JGET(schema, "items"), &items);
-	if (st != SP_OK)
-		return st;
-	if ((p->type & SP_T_ARR) != 0 && (sp_spec_types(r, items) & (SP_T_ARR | SP_T_OBJ)) != 0)
-		return sp_spec_skip(r, "parameter %.*s: a list of lists or objects is not supported", SP_PRI(p->wire));
+	if (p->type == 0 && sp_jis_obj(SP_JGET(schema, "properties")))
+		p->type = SP_T_OBJ;
+	if (sp_spec_types(r, schema) == 0 && sp_eq(text_of(v, "type"), SP_LIT("file")))
+		return sp_spec_skip(r, "parameter %.*s: a file outside a form", SP_PRI(p->wire));
 	return SP_OK;
 }
 
@@ -164,8 +216,8 @@ wire_check(struct sp_reader *r, const struct sp_spec_param *p, sp_slice path)
 {
 	if (p->wire.n == 0 || p->wire.n > WIRE_MAX)
 		return sp_spec_skip(r, "a parameter has no name, or one of more than %d bytes", WIRE_MAX);
-	if (p->in == SP_IN_HEADER && sp_span(p->wire, sp_is_tchar) != p->wire.n)
-		return sp_spec_skip(r, "parameter %.*s: not the name of a header", SP_PRI(p->wire));
+	if ((p->in == SP_IN_HEADER || p->in == SP_IN_COOKIE) && sp_span(p->wire, sp_is_tchar) != p->wire.n)
+		return sp_spec_skip(r, "parameter %.*s: not the name of a header or cookie", SP_PRI(p->wire));
 	if (p->in == SP_IN_PATH && !template_has(path, p->wire))
 		return sp_spec_skip(r, "path parameter %.*s is not in the path", SP_PRI(p->wire));
 	return SP_OK;
@@ -186,12 +238,20 @@ param_read(struct sp_reader *r, sp_jval *v, sp_slice path, struct sp_spec_param 
 		p->in = SP_IN_QUERY;
 	else if (sp_eq(in, SP_LIT("header")))
 		p->in = SP_IN_HEADER;
+	else if (sp_eq(in, SP_LIT("cookie")) && r->dialect != 20)
+		p->in = SP_IN_COOKIE;
 	else
 		return sp_spec_skip(r, "parameter %.*s: place \"%.*s\" is not supported", SP_PRI(p->wire), SP_PRI(in));
 	p->required = p->in == SP_IN_PATH || sp_jtrue(SP_JGET(v, "required"));
 	st = wire_check(r, p, path);
-	if (st == SP_OK)
-		st = r->dialect == 20 ? style_old(r, v, p) : style_new(r, v, p);
+	if (st != SP_OK)
+		return st;
+	if (r->dialect == 20)
+		st = sp_spec_collection(r, v, p->in == SP_IN_QUERY, &p->style, &p->explode);
+	else if (SP_JGET(v, "content") != NULL)
+		st = content_read(r, SP_JGET(v, "content"), p);
+	else
+		st = style_new(r, v, p);
 	return st == SP_OK ? types_check(r, v, p) : st;
 }
 
@@ -246,8 +306,12 @@ sort_out(struct sp_reader *r, struct sp_params *ps)
 		sp_jval *v = ps->obj[i];
 		sp_slice in = text_of(v, "in"), name = text_of(v, "name");
 
-		if (r->dialect == 20 && sp_eq(in, SP_LIT("formData")))
-			return sp_spec_skip(r, "parameter %.*s: form data is not supported", SP_PRI(name));
+		if (r->dialect == 20 && sp_eq(in, SP_LIT("formData"))) {
+			if (name.n == 0)
+				return sp_spec_skip(r, "form data without a name");
+			ps->form[ps->nform++] = v;
+			continue;
+		}
 		if (r->dialect == 20 && sp_eq(in, SP_LIT("body"))) {
 			if (ps->body != NULL)
 				return sp_spec_skip(r, "two body parameters");
@@ -289,7 +353,7 @@ static enum sp_status
 arg_name(struct sp_reader *r, const struct sp_spec_param *p, bool suffix, sp_slice *out)
 {
 	static const char *const where[] = { [SP_IN_PATH] = "__path", [SP_IN_QUERY] = "__query",
-		[SP_IN_HEADER] = "__header" };
+		[SP_IN_HEADER] = "__header", [SP_IN_COOKIE] = "__cookie" };
 	char buf[ARG_MAX + 16];
 	struct sp_out o;
 
@@ -307,6 +371,9 @@ is_taken(struct sp_reader *r, const struct sp_params *ps, uint32_t me, sp_jval *
 
 	for (uint32_t i = 0; i < ps->n; i++)
 		if (i != me && sp_eq(ps->p[i].arg, name))
+			return true;
+	for (uint32_t i = 0; i < ps->nform; i++)
+		if (sp_eq(text_of(ps->form[i], "name"), name))
 			return true;
 	return sp_eq(name, body_arg) || sp_spec_get(r, members, name) != NULL;
 }

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum kind { COPY = 1, WORDS, SCHEMA, LIST, MAP, TYPE, REQUIRED, LOW, HIGH, ABOVE, BELOW, NEVER };
+enum kind { COPY = 1, FORMAT, WORDS, SCHEMA, LIST, MAP, TYPE, REQUIRED, LOW, HIGH, ABOVE, BELOW, NEVER };
 
 /* Sorted.  NEVER: changes what references mean, so that moving the schema would change the schema. */
 static const struct keyword { sp_slice name; enum kind kind; } keywords[] = {
@@ -31,7 +31,7 @@ static const struct keyword { sp_slice name; enum kind kind; } keywords[] = {
 	{ SP_LIT_INIT("enum"), COPY },
 	{ SP_LIT_INIT("exclusiveMaximum"), BELOW },
 	{ SP_LIT_INIT("exclusiveMinimum"), ABOVE },
-	{ SP_LIT_INIT("format"), COPY },
+	{ SP_LIT_INIT("format"), FORMAT },
 	{ SP_LIT_INIT("if"), SCHEMA },
 	{ SP_LIT_INIT("items"), SCHEMA },
 	{ SP_LIT_INIT("maxContains"), COPY },
@@ -411,6 +411,12 @@ member_out(struct emit *m, sp_slice name, sp_jval *v, bool own_words)
 	switch (keyword_kind(name)) {
 	case COPY:
 		copy_out(m, name, v);
+		return SP_OK;
+	case FORMAT:	/* the bytes of a file cannot stand in JSON: the caller gives them as base64 */
+		if (m->r->base64 && sp_eq(sp_jtext(v), SP_LIT("binary")))
+			key_out(m, SP_LIT("contentEncoding")), sp_out_str(&m->r->text, "\"base64\"");
+		else
+			copy_out(m, name, v);
 		return SP_OK;
 	case WORDS:
 		if (!sp_jis_str(v) || (own_words && sp_eq(name, SP_LIT("description"))))

@@ -26,13 +26,15 @@ is_field(sp_slice name)
 	return name.n != 0 && name.n <= 128 && sp_span(name, sp_is_tchar) == name.n;
 }
 
-/* Kinds that are not supported are listed with usable = false: their slot is guarded all the same. */
+/* Kinds that cannot be sent are listed with usable = false: their slot is guarded all the same. */
 static void
 scheme_read(sp_jval *v, struct sp_spec_scheme *s)
 {
 	sp_slice type = sp_jtext(SP_JGET(v, "type")), how = sp_jtext(SP_JGET(v, "scheme"));
 
+	s->kind = "of no known type";
 	if (sp_eq(type, SP_LIT("apiKey"))) {
+		s->kind = "apiKey";
 		s->place = place_of(sp_jtext(SP_JGET(v, "in")));
 		s->field = sp_jtext(SP_JGET(v, "name"));
 		/* A query name may be any text; it is percent-encoded. */
@@ -40,14 +42,21 @@ scheme_read(sp_jval *v, struct sp_spec_scheme *s)
 		    s->place != 0 && is_field(s->field);
 		return;
 	}
-	if (sp_eq(type, SP_LIT("mutualTLS")))
+	if (sp_eq(type, SP_LIT("mutualTLS"))) {
+		s->kind = "mutualTLS";
 		return;
+	}
 	s->place = SP_PLACE_HEADER;
 	s->field = SP_LIT("Authorization");
 	s->basic = sp_eq(type, SP_LIT("basic")) ||
 	    (sp_eq(type, SP_LIT("http")) && sp_eq_nocase(how, SP_LIT("basic")));
-	s->bearer = sp_eq(type, SP_LIT("http")) && sp_eq_nocase(how, SP_LIT("bearer"));
+	s->bearer = sp_eq(type, SP_LIT("oauth2")) || sp_eq(type, SP_LIT("openIdConnect")) ||
+	    (sp_eq(type, SP_LIT("http")) && sp_eq_nocase(how, SP_LIT("bearer")));
 	s->usable = s->basic || s->bearer;
+	if (s->usable)
+		s->kind = s->basic ? "basic" : "bearer";
+	else if (sp_eq(type, SP_LIT("http")))
+		s->kind = sp_eq_nocase(how, SP_LIT("digest")) ? "http digest" : "http with a scheme of its own";
 }
 
 enum sp_status
@@ -109,13 +118,12 @@ option_read(struct sp_reader *r, sp_jval *v, uint32_t **need, uint32_t *n)
 	return SP_OK;
 }
 
-/* Alternatives of which one is enough; an empty one, or an empty list, says that nothing is needed. */
+/* Alternatives of which one is enough; an empty one says that nothing is needed, an empty list that nothing is sent. */
 enum sp_status
 sp_spec_security(struct sp_reader *r, sp_jval *security, struct sp_security *out)
 {
 	struct sp_security s = { 0 };
 	size_t room = yyjson_arr_size(security);
-	bool free_way = false;
 	enum sp_status st;
 
 	if (!sp_jis_arr(security) || room > SP_SPEC_OPTIONS)
@@ -128,10 +136,7 @@ sp_spec_security(struct sp_reader *r, sp_jval *security, struct sp_security *out
 		st = option_read(r, it.val, &s.options[s.n], &s.nneed[s.n]);
 		if (st != SP_OK)
 			return st;
-		free_way |= s.nneed[s.n] == 0;
 	}
-	if (free_way)
-		s.n = 0;
 	*out = s;
 	return SP_OK;
 }

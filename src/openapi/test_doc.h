@@ -33,13 +33,19 @@ test_op(struct sp_imgb *b, const struct sp_spec_op *o)
 	struct sp_img_param *p = calloc(o->nparams + 1, sizeof *p);
 	struct sp_img_op op = { .method = o->method, .path = sp_imgb_str(b, o->path), .body = (uint32_t)o->body,
 		.body_arg = sp_imgb_str(b, o->body_arg), .body_required = o->body_required,
-		.media = sp_imgb_str(b, o->media) };
+		.media = sp_imgb_str(b, o->media), .encode = (uint32_t)o->encode, .result = (uint32_t)o->result };
+	struct sp_img_part *parts = calloc(o->nparts + 1, sizeof *parts);
 
 	for (uint32_t i = 0; i < o->nparams; i++)
 		p[i] = (struct sp_img_param){ sp_imgb_str(b, o->params[i].arg), sp_imgb_str(b, o->params[i].wire),
 			(uint32_t)o->params[i].in, o->params[i].required, (uint32_t)o->params[i].style,
-			o->params[i].explode, o->params[i].type };
+			o->params[i].explode, o->params[i].reserved, o->params[i].type };
 	op.params = SP_IMGB_ARRAY(b, p, o->nparams);
+	for (uint32_t i = 0; i < o->nparts; i++)
+		parts[i] = (struct sp_img_part){ sp_imgb_str(b, o->parts[i].name), (uint32_t)o->parts[i].kind,
+			(uint32_t)o->parts[i].style, o->parts[i].explode, sp_imgb_str(b, o->parts[i].media) };
+	op.parts = SP_IMGB_ARRAY(b, parts, o->nparts);
+	free(parts);
 	free(p);
 	return op;
 }
