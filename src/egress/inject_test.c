@@ -164,6 +164,101 @@ test_refusals(void **state)
 	close_fixture(&f);
 }
 
+/* Cookies of arguments and of secrets are one field; what is a slot or no plain cookie is left out. */
+static void
+test_cookies(void **state)
+{
+	static const struct { const char *name; enum tw_tool tool; const char *cookies, *want; } cases[] = {
+		{ "M05 arguments alone", T_ANY, "a=1; b=x%3B%20admin%3D1", "Cookie: a=1; b=x%3B%20admin%3D1\r\n" },
+		{ "M05 arguments and a secret", T_COOKIE, "a=1; b=2", "Cookie: a=1; b=2; sid=" TW_KEY "\r\n" },
+		{ "M05 a slot's name", T_COOKIE, "SID=mine; a=1", "Cookie: a=1; sid=" TW_KEY "\r\n" },
+		{ "M05 a slot's name, alone", T_ANY, "sid=mine", "" },
+		{ "M05 no cookie at all", T_ANY, "a b=1; =2; c; d=x\"y; e=1\r\nX: y", "" },
+		{ "no secret beside them", T_GET, "a=1", "Cookie: a=1\r\nX-API-Key: " TW_KEY "\r\n" },
+	};
+	struct fixture f;
+
+	open_fixture(&f);
+	for (size_t i = 0; i < SP_COUNT(cases); i++) {
+		struct sp_request r = { .method = SP_GET, .target = SP_LIT("/v1/x/7"), .cookies = sp_str(cases[i].cookies) };
+		struct sp_err e = { 0 };
+		char want[512];
+		struct sp_out o;
+
+		snprintf(want, sizeof want, "GET /v1/x/7 HTTP/1.1\r\n" HOST "%s\r\n", cases[i].want);
+		if (inject(&f, cases[i].tool, &r, &o, &e) != SP_OK || !sp_eq(sp_out_view(&o), sp_str(want)))
+			fail_msg("%s: %s %.*s", cases[i].name, e.log, (int)o.n, o.p);
+	}
+	close_fixture(&f);
+}
+
+/* An operation with a server of its own: the Host is that one's, and a secret of the other stays at home. */
+static void
+test_operation_origin(void **state)
+{
+	struct sp_request r = { .method = SP_GET, .target = SP_LIT("/up/7") };
+	struct sp_img_origin *o = calloc(1, sizeof *o);
+	struct fixture f;
+	struct sp_err e = { 0 };
+	struct sp_out out;
+
+	assert_non_null(o);
+	open_fixture(&f);
+	struct sp_img_server *s = (struct sp_img_server *)(uintptr_t)SP_IMG_AT(&f.img, f.img.head->servers, server, 0);
+	const struct sp_img_tool *keyed = SP_IMG_AT(&f.img, f.img.head->tools, tool, T_GET);
+	const struct sp_img_tool *open = SP_IMG_AT(&f.img, f.img.head->tools, tool, T_ANY);
+	struct sp_img_op *with = (struct sp_img_op *)(uintptr_t)SP_IMG_AT(&f.img, keyed->op, op, 0);
+	struct sp_img_op *without = (struct sp_img_op *)(uintptr_t)SP_IMG_AT(&f.img, open->op, op, 0);
+	const struct sp_img_grant *g = SP_IMG_AT(&f.img, s->grants, grant, G_KEY);
+
+	/* Its record stands in the place of one that these operations do not need: the grant for T_TWIN. */
+	*o = (struct sp_img_origin){ .host = s->name, .port = 8443, .https = 1 };
+	memcpy((void *)(uintptr_t)SP_IMG_AT(&f.img, s->grants, grant, G_TWIN), o, sizeof *o);
+	s->origins = (struct sp_ref){ s->grants.off + G_TWIN * (uint32_t)sizeof *g, 1 };
+	s->grants.n = G_TWIN;
+	with->origin = without->origin = 1;
+	assert_int_equal(inject(&f, T_ANY, &r, &out, &e), SP_OK);
+	assert_true(sp_starts(sp_out_view(&out), SP_LIT("GET /up/7 HTTP/1.1\r\nHost: api:8443\r\n")));
+	/* M08, Q02: the grant is for the server's own origin. */
+	assert_int_equal(inject(&f, T_GET, &r, &out, &e), SP_E_REFUSED);
+	assert_int_equal(out.n, 0);
+	/* Granted for that origin it goes there, and no longer to the server's own. */
+	struct sp_img_grant *mine = (struct sp_img_grant *)(uintptr_t)g;
+	mine->host = s->name;
+	mine->port = 8443;
+	mine->https = 1;
+	assert_int_equal(inject(&f, T_GET, &r, &out, &e), SP_OK);
+	assert_true(sp_find(sp_out_view(&out), SP_LIT("X-API-Key: " TW_KEY)) != SIZE_MAX);
+	with->origin = 0;
+	assert_int_equal(inject(&f, T_GET, &r, &out, &e), SP_E_REFUSED);
+	close_fixture(&f);
+	free(o);
+}
+
+/* Several secrets in one request, each in its own place. */
+static void
+test_several(void **state)
+{
+	struct sp_request r = { .method = SP_GET, .target = SP_LIT("/v1/x/7?q=1"), .cookies = SP_LIT("a=1") };
+	static const uint32_t all[] = { G_KEY, G_BASIC, G_QUERY, G_COOKIE };
+	struct fixture f;
+	struct sp_err e = { 0 };
+	struct sp_out o;
+
+	open_fixture(&f);
+	/* The list of grants stands where the parameters of this operation do: long enough, and aligned. */
+	const struct sp_img_tool *t = SP_IMG_AT(&f.img, f.img.head->tools, tool, T_GET);
+	struct sp_img_op *op = (struct sp_img_op *)(uintptr_t)SP_IMG_AT(&f.img, t->op, op, 0);
+
+	memcpy((void *)(uintptr_t)(f.img.base + op->params.off), all, sizeof all);
+	op->grants = (struct sp_ref){ op->params.off, SP_COUNT(all) };
+	if (inject(&f, T_GET, &r, &o, &e) != SP_OK || !sp_eq(sp_out_view(&o), SP_LIT(
+	    "GET /v1/x/7?q=1&api_key=a%26b%3Dc%20d%25%2B HTTP/1.1\r\n" HOST "Cookie: a=1; sid=" TW_KEY "\r\n"
+	    "X-API-Key: " TW_KEY "\r\nAuthorization: Basic dXNlcjpwYXNzIHdvcmQ=\r\n\r\n")))
+		fail_msg("%s %.*s", e.log, (int)o.n, o.p);
+	close_fixture(&f);
+}
+
 /* The image says one origin, the grant another: what a wrong loader would make. */
 static void
 test_other_origin(void **state)
@@ -246,7 +341,8 @@ main(void)
 {
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_refusals), cmocka_unit_test(test_other_origin),
-		cmocka_unit_test(test_bad_secrets),
+		cmocka_unit_test(test_bad_secrets), cmocka_unit_test(test_cookies), cmocka_unit_test(test_operation_origin),
+		cmocka_unit_test(test_several),
 	};
 	return cmocka_run_group_tests(all, tw_secrets, tw_secrets_end);
 }

@@ -39,12 +39,26 @@ check_segment(sp_slice s)
 		assert(!sp_eq(part, SP_LIT(".")) && !sp_eq(part, SP_LIT("..")));
 }
 
+static const char *const names[] = { "s", "l", "c", "must", "f%5Bx%20y%5D", "n", "v", "other", "q", "r" };
+
+/* Only an object that is spread may bring names of its own, and never a slot's. */
 static void
-check_target(sp_slice target, sp_slice template)
+check_name(sp_slice tool, sp_slice name)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < SP_COUNT(names); i++)
+		known |= sp_eq(name, sp_str(names[i]));
+	assert(known || sp_starts(tool, SP_LIT("q_")));
+	assert(!sp_eq_nocase(name, SP_LIT("token")));
+}
+
+static void
+check_target(sp_slice tool, sp_slice target, sp_slice template)
 {
 	sp_slice path = target, query = target, segment, pair, name;
 
-	assert(sp_starts(target, SP_LIT("/api/")) && sp_span(target, is_plain) == target.n && count(target, '?') <= 1);
+	assert(sp_starts(target, SP_LIT("/api/")) && sp_span(target, is_plain) == target.n);
 	if (!sp_take_to(&query, '?', &path)) {
 		path = target;
 		query = (sp_slice){ NULL, 0 };
@@ -55,8 +69,25 @@ check_target(sp_slice target, sp_slice template)
 		check_segment(segment);
 	while (sp_take_part(&query, '&', &pair)) {
 		assert(sp_take_to(&pair, '=', &name) && count(pair, '=') == 0);
-		assert(sp_eq(name, SP_LIT("s")) || sp_eq(name, SP_LIT("l")) || sp_eq(name, SP_LIT("c")) ||
-		    sp_eq(name, SP_LIT("must")) || sp_eq(name, SP_LIT("f%5Bx%20y%5D")) || sp_eq(name, SP_LIT("n")));
+		check_name(tool, name);
+	}
+}
+
+static bool
+is_cookie_char(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && c != ';' && c != '"' && c != '\\';
+}
+
+static void
+check_cookies(sp_slice all)
+{
+	sp_slice piece, name;
+
+	while (all.n != 0 && sp_take_part(&all, ';', &piece)) {
+		piece = sp_trim(piece);
+		assert(sp_span(piece, is_cookie_char) == piece.n && sp_take_to(&piece, '=', &name));
+		assert(name.n != 0 && sp_span(name, sp_is_tchar) == name.n && !sp_eq_nocase(name, SP_LIT("sid")));
 	}
 }
 
@@ -75,6 +106,25 @@ check_fields(const struct sp_request *q)
 	}
 }
 
+/* A form has only its own separators; a multipart body ends where it says. */
+static void
+check_other(const struct sp_request *q)
+{
+	sp_slice media = q->fields[q->nfields - 1].value, body = q->body, pair;
+	char end[128];
+
+	if (sp_take(&media, SP_LIT("multipart/form-data; boundary="))) {
+		snprintf(end, sizeof end, "--%.*s--\r\n", SP_PRI(media));
+		assert(sp_ends(body, sp_str(end)) && sp_find(body, sp_str(end)) == body.n - strlen(end));
+		return;
+	}
+	if (!sp_eq(media, SP_LIT("application/x-www-form-urlencoded")))
+		return;
+	assert(sp_span(body, is_plain) == body.n);
+	while (body.n != 0 && sp_take_part(&body, '&', &pair))
+		assert(count(pair, '=') == 1);
+}
+
 static void
 check_body(const struct sp_request *q, sp_jval *args)
 {
@@ -82,6 +132,11 @@ check_body(const struct sp_request *q, sp_jval *args)
 
 	if (!q->has_body)
 		return;
+	if (!sp_eq(q->fields[q->nfields - 1].value, SP_LIT("application/json")) &&
+	    !sp_ends(q->fields[q->nfields - 1].value, SP_LIT("+json"))) {
+		check_other(q);
+		return;
+	}
 	assert(sp_json_read(q->body, SP_JSON_DEFAULT, &j, NULL) == SP_OK);
 	/* What is in a flat body is what was given. */
 	for (struct sp_jiter it = sp_jeach(j.root); sp_jis_obj(j.root) && sp_jget(args, SP_LIT("body")) == NULL && sp_jnext(&it);)
@@ -106,8 +161,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	sp_arena_init(&a, 1 << 20);
 	if (sp_json_read_arena(&a, sp_mem(data + 1, n - 1), SP_JSON_DEFAULT, &args, &e) == SP_OK) {
 		if (sp_bind(&a, &w.img, tool, args, &q, &e) == SP_OK) {
-			check_target(q.target, sp_img_str(&w.img, SP_IMG_AT(&w.img, tool->op, op, 0)->path));
+			check_target(sp_img_str(&w.img, tool->name), q.target, sp_img_str(&w.img, SP_IMG_AT(&w.img, tool->op, op, 0)->path));
 			check_fields(&q);
+			check_cookies(q.cookies);
 			check_body(&q, args);
 		} else {
 			assert(e.code == SP_E_BAD_PARAMS || e.code == SP_E_REFUSED || e.code == SP_E_TOO_BIG);

@@ -170,12 +170,19 @@ is_target_char(unsigned char c)
 	return sp_is_alpha(c) || sp_is_digit(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@/%", c) != NULL);
 }
 
+/* RFC 3986 section 3.4: a query may hold a further '?'. */
+static bool
+is_query_char(unsigned char c)
+{
+	return c == '?' || is_target_char(c);
+}
+
 const char *
 sp_bind_target_fault(struct sp_arena *a, sp_slice target)
 {
 	sp_slice in = target, path = target, segment;
 
-	if (sp_take_to(&in, '?', &path) && sp_span(in, is_target_char) != in.n)
+	if (sp_take_to(&in, '?', &path) && sp_span(in, is_query_char) != in.n)
 		return "do not make a valid query";
 	if (sp_span(path, is_target_char) != path.n || path.n == 0 || path.p[0] != '/' ||
 	    sp_starts(path, SP_LIT("//")))

@@ -305,7 +305,8 @@ op_add(struct sp_reader *r, sp_slice path, sp_slice key, sp_jval *item, sp_jval 
 static enum sp_status
 path_add(struct sp_reader *r, sp_slice key, sp_jval *written)
 {
-	struct sp_spec_op none = { .path = sp_arena_copy(r->a, key) };
+	/* What stands behind a '#' only keeps the keys of some documents apart: no request has it. */
+	struct sp_spec_op none = { .path = sp_arena_copy(r->a, sp_sub(key, 0, sp_find(key, SP_LIT("#")))) };
 	sp_jval *item;
 	enum sp_status st = none.path.p == NULL ? sp_spec_full(r) : item_read(r, written, &item);
 

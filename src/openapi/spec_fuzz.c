@@ -30,7 +30,7 @@ check_params(const struct sp_spec *spec, const struct sp_spec_op *op)
 		const struct sp_spec_param *p = &op->params[i];
 
 		assert(p->wire.n != 0 && p->arg.n != 0 && sp_span(p->arg, is_name) == p->arg.n);
-		assert(p->in >= SP_IN_PATH && p->in <= SP_IN_HEADER && (p->in != SP_IN_PATH || p->required));
+		assert(p->in >= SP_IN_PATH && p->in <= SP_IN_COOKIE && (p->in != SP_IN_PATH || p->required));
 		assert(p->in != SP_IN_HEADER || !sp_slot_reserved(p->wire));
 		for (uint32_t k = 0; k < spec->nschemes; k++)
 			assert((p->in != SP_IN_HEADER || spec->schemes[k].place != SP_PLACE_HEADER ||
@@ -53,8 +53,11 @@ check_op(const struct sp_spec *spec, const struct sp_spec_op *op)
 	check_text(op->title);
 	check_text(op->description);
 	check_params(spec, op);
+	assert(op->server.n == 0 || sp_utf8_valid(op->server));
+	for (uint32_t i = 0; i < op->nparts; i++)
+		assert(op->parts[i].name.n != 0 && op->encode != SP_ENC_JSON);
+	assert((op->output.n == 0) == (op->result == SP_RESULT_TEXT));
 	for (uint32_t i = 0; i < op->noptions; i++) {
-		assert(op->nneed[i] != 0);
 		for (uint32_t k = 0; k < op->nneed[i]; k++)
 			assert(op->options[i][k] < spec->nschemes);
 	}
@@ -62,6 +65,8 @@ check_op(const struct sp_spec *spec, const struct sp_spec_op *op)
 	sp_spec_tool_json(&o, op, op->name);
 	assert(!o.full && sp_json_read(sp_out_view(&o), (struct sp_json_limits){ 160, 0 }, &j, NULL) == SP_OK);
 	assert(sp_eq(sp_jtext(SP_JGET(SP_JGET(j.root, "inputSchema"), "type")), SP_LIT("object")));
+	assert(op->output.n == 0 ||
+	    sp_eq(sp_jtext(SP_JGET(SP_JGET(j.root, "outputSchema"), "type")), SP_LIT("object")));
 }
 
 int

@@ -122,29 +122,61 @@ static const struct row {
 	{ "circle below a body", V30, "post", "'parameters':[" ID "]," BODY("{'items':{'$ref':'#/components/schemas/A'}}"),
 	    NULL, "back to itself" },
 	{ "malformed escape in a reference", V30, "get", "'parameters':[{'$ref':'#/a%zz'}]", NULL, "malformed" },
-	{ "M05 cookie parameter", V30, "get", "'parameters':[" ID "," P("cookie", "other", "") "]", NULL, "place \"cookie\"" },
-	{ "M03 deepObject", V30, "get", "'parameters':[" ID "," P("query", "f", ",'style':'deepObject'") "]", NULL,
-	    "style deepObject" },
+	{ "M05 cookie parameter", V30, "get", "'parameters':[" ID "," P("cookie", "other", "") "," P("cookie", "id", "") "]",
+	    OBJ("'id__path':{'type':'string'},'other':{},'id__cookie':{}") ",'required':['id__path']" END, NULL },
+	{ "M03 deepObject", V30, "get", "'parameters':[" ID "," P("query", "f", ",'style':'deepObject','schema':{'type':'object'}")
+	    "]", WITH_ID(",'f':{'type':'object'}", ""), NULL },
+	{ "M03 an object that is spread is closed", V30, "get", "'parameters':[" ID "," P("query", "f", ",'schema':{'type':'object',"
+	    "'properties':{'a':{}}}") "]", WITH_ID(",'f':{'allOf':[{'type':'object','properties':{'a':{}}}],"
+	    "'unevaluatedProperties':false}", ""), NULL },
+	{ "a spread object that says it is open", V30, "get", "'parameters':[" ID "," P("query", "f", ",'schema':{'type':'object',"
+	    "'properties':{'a':{}},'additionalProperties':true}") "]",
+	    WITH_ID(",'f':{'type':'object','properties':{'a':{}},'additionalProperties':{}}", ""), NULL },
 	{ "M03 pipes", V20, "get", "'parameters':[{'in':'path','name':'id','required':true,'type':'string'},"
-	    "{'in':'query','name':'l','type':'array','items':{},'collectionFormat':'pipes'}]", NULL, "collectionFormat pipes" },
-	{ "matrix path", V30, "get", "'parameters':[" P("path", "id", ",'style':'matrix'") "]", NULL, "style matrix" },
-	{ "content of a parameter", V30, "get", "'parameters':[" ID "," P("query", "f", ",'content':{}") "]", NULL, "content" },
-	{ "object in a query", V30, "get", "'parameters':[" ID "," P("query", "f", ",'schema':{'type':'object'}") "]", NULL,
-	    "objects outside the body" },
-	{ "list of lists", V30, "get", "'parameters':[" ID "," P("query", "f", ",'schema':{'type':'array','items':"
-	    "{'type':'array'}}") "]", NULL, "list of lists" },
-	{ "form body", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'application/x-www-form-urlencoded':{}}}",
-	    NULL, "only JSON" },
+	    "{'in':'query','name':'l','type':'array','items':{},'collectionFormat':'pipes'}]",
+	    WITH_ID(",'l':{'type':'array','items':{}}", ""), NULL },
+	{ "tabs", V20, "get", "'parameters':[{'in':'path','name':'id','required':true,'type':'string'},"
+	    "{'in':'query','name':'l','type':'array','items':{},'collectionFormat':'tsv'}]", NULL, "collectionFormat tsv" },
+	{ "style of another place", V30, "get", "'parameters':[" P("path", "id", ",'style':'deepObject'") "]", NULL,
+	    "none of its place" },
+	{ "style that there is not", V30, "get", "'parameters':[" P("path", "id", ",'style':'wavy'") "]", NULL, "none of its place" },
+	{ "content of a parameter", V30, "get", "'parameters':[" ID "," P("query", "f", ",'content':{'application/json':{'schema':"
+	    "{'type':'object'}}}") "]", WITH_ID(",'f':{'type':'object'}", ""), NULL },
+	{ "content of no type", V30, "get", "'parameters':[" ID "," P("query", "f", ",'content':{}") "]", NULL, "one media type" },
+	{ "content that is no text", V30, "get", "'parameters':[" ID "," P("query", "f", ",'content':{'image/png':{}}") "]", NULL,
+	    "image/png is not supported" },
+	{ "form body", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'application/x-www-form-urlencoded':{'schema':"
+	    "{'properties':{'a':{}}}}}}", WITH_ID(",'a':{}", ""), NULL },
+	{ "form body without a schema", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'multipart/form-data':{}}}",
+	    WITH_ID(",'body':{'type':'object'}", ""), NULL },
+	{ "JSON is taken before a form", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'multipart/form-data':{},"
+	    "'text/plain':{},'application/json':{'schema':{'type':'array'}}}}", WITH_ID(",'body':{'type':'array'}", ""), NULL },
+	{ "a file asks for multipart", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{"
+	    "'application/x-www-form-urlencoded':{'schema':{'properties':{'a':{}}}},'multipart/form-data':{'schema':{'properties':"
+	    "{'f':{'type':'string','format':'binary','description':'the file'}}}}}}",
+	    WITH_ID(",'f':{'type':['string','object'],'contentEncoding':'base64','properties':{'data':{'type':'string',"
+	    "'contentEncoding':'base64'},'filename':{'type':'string'}},'required':['data'],'additionalProperties':false,"
+	    "'description':'the file'}", ""), NULL },
 	{ "formData", V20, "post", "'parameters':[{'in':'path','name':'id','required':true,'type':'string'},"
-	    "{'in':'formData','name':'f','type':'string'}]", NULL, "form data" },
+	    "{'in':'query','name':'f','type':'string'},{'in':'formData','name':'f','type':'string','required':true}]",
+	    OBJ("'id':{'type':'string'},'f__query':{'type':'string'},'f':{'type':'string'}") ",'required':['id','f']" END, NULL },
 	{ "XML body of 2.0", V20, "post", "'consumes':['text/xml'],'parameters':[{'in':'path','name':'id','required':true,"
-	    "'type':'string'},{'in':'body','name':'b'}]", NULL, "only JSON" },
+	    "'type':'string'},{'in':'body','name':'b','required':true,'schema':{'type':'object'}}]",
+	    WITH_ID(",'body':{'type':'string','description':'the body, as the text of text/xml'}", ",'body'"), NULL },
+	{ "bytes", V30, "post", "'parameters':[" ID "],'requestBody':{'description':'raw','content':{'application/octet-stream':{}}}",
+	    WITH_ID(",'body':{'type':'string','contentEncoding':'base64','description':'raw'}", ""), NULL },
+	{ "multipart of another kind", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'multipart/mixed':{}}}", NULL,
+	    "multipart/mixed" },
+	{ "multipart that is no object", V30, "post", "'parameters':[" ID "],'requestBody':{'content':{'multipart/form-data':"
+	    "{'schema':{'type':'string'}}}}", NULL, "no object" },
 	{ "path name without parameter", V30, "get", "'parameters':[]", NULL, "id is not described" },
 	{ "parameter that is not in the path", V30, "get", "'parameters':[" ID "," P("path", "no", "") "]", NULL,
 	    "no is not in the path" },
 	{ "TRACE", V30, "trace", "'parameters':[" ID "]", NULL, "TRACE" },
-	{ "M08 server of its own", V30, "get", "'servers':[{'url':'http://169.254.169.254'}],'parameters':[" ID "]", NULL,
-	    "servers of its own" },
+	{ "M02 M08 server with a variable that has no value", V30, "get", "'servers':[{'url':'https://{host}/'}],'parameters':[" ID
+	    "]", NULL, "no usable URL" },
+	{ "M02 a default outside its enum", V30, "get", "'servers':[{'url':'https://{h}.test','variables':{'h':{'default':'c',"
+	    "'enum':['a','b']}}}],'parameters':[" ID "]", NULL, "no usable URL" },
 	{ "unknown security scheme", V30, "get", "'security':[{'nope':[]}],'parameters':[" ID "]", NULL, "nope is not defined" },
 	{ "security that is no list", V30, "get", "'security':{},'parameters':[" ID "]", NULL, "\"security\"" },
 	{ "two of one name and place", V30, "get", "'parameters':[" ID "," ID "]", NULL, "given twice" },
@@ -228,11 +260,11 @@ test_operations(void **state)
 /* --- documents that are refused, or odd --- */
 
 static const struct { const char *name, *text, *want; } refused[] = {
-	{ "empty", "", "not a JSON object" },
-	{ "YAML", "openapi: 3.0.0\npaths: {}\n", "YAML" },
-	{ "M09 YAML bomb", "a: &a [x,x]\nb: &b [*a,*a]\n", "YAML" },
-	{ "an array", "[]", "not a JSON object" },
-	{ "byte order mark", "\xef\xbb\xbf{'openapi':'3.0.0','paths':{}}", "not a JSON object" },
+	{ "empty", "", "empty" },
+	{ "YAML without paths", "openapi: 3.0.0\n", "/paths" },
+	{ "M09 YAML bomb", "a: &a [x,x]\nb: &b [*a,*a]\n", "line 1, column 4: anchors" },
+	{ "an array", "[]", "no OpenAPI document" },
+	{ "byte order mark", "\xef\xbb\xbf{'openapi':'3.0.0','paths':{}}", "byte order mark" },
 	{ "cut short", "{'openapi':'3.0.0','paths':{", "byte" },
 	{ "twin keys", "{'openapi':'3.0.0','paths':{},'paths':{}}", "twice" },
 	{ "bytes after the end", "{'openapi':'3.0.0','paths':{}} x", "byte" },
@@ -273,7 +305,7 @@ test_paths(void **state)
 	static const struct { const char *name, *path, *want; } cases[] = {
 		{ "no slash", "x", "does not begin with one /" }, { "two slashes", "//evil.com/x", "does not begin with one /" },
 		{ "M01 dots", "/a/../b", ". or .. segment" }, { "M01 encoded dots", "/a/%2e%2E/b", ". or .. segment" },
-		{ "one dot", "/a/./b", ". or .. segment" }, { "query", "/a?b=c", "cannot have" }, { "fragment", "/a#b", "cannot have" },
+		{ "one dot", "/a/./b", ". or .. segment" }, { "query", "/a?b=c", "cannot have" }, { "nothing but a fragment", "#b", "does not begin" },
 		{ "blank", "/a b", "cannot have" }, { "K20 CR LF", "/a\\r\\nHost: x", "cannot have" }, { "NUL", "/a\\u0000", NULL },
 		{ "bad escape", "/a%zz", "cannot have" }, { "open brace", "/a/{b", "without its }" },
 		{ "empty name", "/a/{}", "without a name" }, { "M02 name with a slash", "/a/{b/c}", "without" },
@@ -350,11 +382,15 @@ test_security(void **state)
 	assert_int_equal(s.nschemes, 6);
 	assert_true(s.schemes[0].usable && s.schemes[0].place == SP_PLACE_QUERY && sp_eq(s.schemes[0].field, SP_LIT("a key")));
 	assert_true(s.schemes[1].usable && s.schemes[1].bearer && sp_eq(s.schemes[1].field, SP_LIT("Authorization")));
-	for (int i = 2; i < 6; i++)
+	/* oauth2 and openIdConnect are bearer tokens; a certificate and a handshake are no text that could be sent. */
+	assert_true(s.schemes[2].usable && s.schemes[2].bearer && sp_eq(s.schemes[2].field, SP_LIT("Authorization")));
+	for (int i = 3; i < 6; i++)
 		assert_false(s.schemes[i].usable);
+	assert_string_equal(s.schemes[3].kind, "mutualTLS");
+	assert_string_equal(s.schemes[4].kind, "http digest");
 	assert_true(s.ops[0].noptions == 1 && s.ops[0].nneed[0] == 1 && s.ops[0].options[0][0] == 0);
 	assert_int_equal(s.ops[1].noptions, 0);		/* M10: none needed */
-	assert_int_equal(s.ops[2].noptions, 0);
+	assert_true(s.ops[2].noptions == 2 && s.ops[2].nneed[0] == 1 && s.ops[2].nneed[1] == 0);	/* {}: optional */
 	assert_true(s.ops[3].noptions == 2 && s.ops[3].nneed[0] == 2 && s.ops[3].options[0][0] == 1 &&
 	    s.ops[3].options[0][1] == 0 && s.ops[3].options[1][0] == 2);
 	sp_arena_free(&a);
@@ -454,7 +490,7 @@ test_petstores(void **state)
 			sp_spec_tool_json(&o, &s.ops[i], s.ops[i].name);
 			assert_int_equal(s.ops[i].noptions, i == 3 ? 0 : 1);
 		}
-		assert_true(s.ops[4].skipped.n != 0 && !o.full);
+		assert_true(s.ops[4].skipped.n == 0 && s.ops[4].encode == SP_ENC_MULTIPART && !o.full);
 		assert_true(s.ops[0].params[1].explode && s.ops[1].body == SP_BODY_FLAT && s.ops[1].nneed[0] == 2);
 		/* The three say the same, so the tools are the same. */
 		if (f == 0)
