@@ -186,7 +186,7 @@ test_grants(void **state)
 	assert_int_equal(g->methods, 1u << SP_GET | 1u << SP_POST);
 	assert_int_equal(grants_of(&w, "s_list"), 1);	/* the second alternative: the first lacks a secret */
 	assert_int_equal(grants_of(&w, "s_free"), 0);	/* M10 security: [] */
-	assert_int_equal(grants_of(&w, "s_maybe"), 0);	/* M10: it says that none is needed */
+	assert_int_equal(grants_of(&w, "s_maybe"), 1);	/* {} beside it: optional, and there is a secret for it */
 	assert_int_equal(grants_of(&w, "s_other"), 0);
 	sp_imgb_free(&w.b);
 }

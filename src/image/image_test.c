@@ -59,7 +59,7 @@ fill(struct parts *p, struct sp_imgb *b)
 	p->server[0] = (struct sp_img_server){ .name = STR("dns"), .kind = SP_SERVER_OPENAPI, .host = STR("dns.internal"),
 		.port = 443, .https = 1, .base_path = STR("/api") };
 	p->server[1] = (struct sp_img_server){ .name = STR("sallyport"), .kind = SP_SERVER_MANAGEMENT };
-	p->param = (struct sp_img_param){ STR("id"), STR("id"), SP_IN_PATH, 1, SP_STYLE_SIMPLE, 0, SP_T_STR };
+	p->param = (struct sp_img_param){ STR("id"), STR("id"), SP_IN_PATH, 1, SP_STYLE_SIMPLE, 0, 0, SP_T_STR };
 	p->op = (struct sp_img_op){ .method = SP_GET, .path = STR("/zones/{id}") };
 	p->tool[0] = (struct sp_img_tool){ .name = STR("a"), .shown = STR("dns_a"), .json = STR("{}"), .schema = STR("{}") };
 	p->tool[1] = (struct sp_img_tool){ .name = STR("b"), .shown = STR("dns_b"), .access = 1 };
