@@ -249,6 +249,9 @@ reply_error(struct sp_conn *c, const struct sp_m_call_error *m)
 	case SP_E_TICKET:
 		sp_reply_rpc(c, SP_E_UNAVAILABLE, nothing, retry);
 		return;
+	case SP_E_CANCELLED:
+		sp_reply_nothing(c);
+		return;
 	case SP_E_DENIED:
 		sp_reply_unknown(c);
 		return;

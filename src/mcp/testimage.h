@@ -36,6 +36,7 @@ struct ti_options {
 	uint32_t mcp;			/* servers of kind mcp */
 	const struct ti_rule *rules;
 	uint32_t nrules;
+	bool	 waits;			/* further sources: key (a header x-key), hs (keeper has the secret), as (fetched keys), peer */
 	uint64_t limit_body, limit_connections, call_ms, limit_calls, idle_ms, head_ms, body_ms;
 };
 
@@ -193,11 +194,44 @@ ti_servers(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 	h->servers = SP_IMGB_ARRAY(b, s, 1 + o->mcp);
 }
 
+static inline struct sp_img_source
+ti_jwt(struct sp_imgb *b, const char *name, const char *issuer)
+{
+	sp_slice aud = SP_LIT("http://localhost:8420/mcp");
+
+	return (struct sp_img_source){ .type = SP_SOURCE_JWT, .name = ti_str(b, name), .issuer = ti_str(b, issuer),
+	    .audiences = sp_imgb_texts(b, &aud, 1), .claim_user = ti_str(b, "sub"), .claim_tags = ti_str(b, "tags"),
+	    .claim_scopes = ti_str(b, "scope") };
+}
+
+static inline void
+ti_sources(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
+{
+	struct sp_img_source src[6] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
+	struct sp_img_authority as = { .port = 443, .https = 1 };
+	uint32_t n = o->anonymous ? 2 : 1;
+
+	src[0].name = ti_str(b, "static");
+	src[1].name = o->anonymous ? ti_str(b, "anonymous") : src[1].name;
+	if (o->waits) {
+		as.issuer = ti_str(b, "https://as.test");
+		as.host = ti_str(b, "as.test");
+		h->authorities = SP_IMGB_ARRAY(b, &as, 1);
+		src[n] = (struct sp_img_source){ .type = SP_SOURCE_STATIC, .name = ti_str(b, "key"), .header = ti_str(b, "x-key") };
+		src[n + 1] = ti_jwt(b, "hs", "https://hs.test");
+		src[n + 1].keys_ref = ti_str(b, "vault:hs");
+		src[n + 2] = ti_jwt(b, "as", "https://as.test");
+		src[n + 2].authority = 1;
+		src[n + 3] = (struct sp_img_source){ .type = SP_SOURCE_PEER, .name = ti_str(b, "peer") };
+		n += 4;
+	}
+	h->sources = SP_IMGB_ARRAY(b, src, n);
+}
+
 /* The image's memory is b's: sp_imgb_free() at the end. */
 static inline void
 ti_make(struct sp_imgb *b, const struct ti_options *o, struct sp_image *img)
 {
-	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
 	struct sp_img_scope scopes[2] = { 0 };
 	struct sp_img_head h;
 	struct sp_err e = { 0 };
@@ -205,11 +239,9 @@ ti_make(struct sp_imgb *b, const struct ti_options *o, struct sp_image *img)
 
 	sp_imgb_init(b, 64 << 20);
 	ti_head(b, &h, o);
-	src[0].name = ti_str(b, "static");
-	src[1].name = ti_str(b, "anonymous");
 	scopes[0] = (struct sp_img_scope){ .name = ti_str(b, "dns:read"), .closure = ti_word(b, 1) };
 	scopes[1] = (struct sp_img_scope){ .name = ti_str(b, "dns:write"), .closure = ti_word(b, 3) };
-	h.sources = SP_IMGB_ARRAY(b, src, o->anonymous ? 2 : 1);
+	ti_sources(b, &h, o);
 	h.scopes = SP_IMGB_ARRAY(b, scopes, 2);
 	h.tags = sp_imgb_texts(b, &ops, 1);
 	ti_servers(b, &h, o);
