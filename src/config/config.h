@@ -70,6 +70,10 @@ void sp_config_grant_write(struct sp_out *o, const struct sp_image *img, const s
     const struct sp_img_grant *g);
 void sp_config_place_write(struct sp_out *o, const struct sp_image *img, const struct sp_img_grant *g);
 
+/* The form of the file as a JSON Schema (2020-12), for editors: the keys that this version accepts, with what they are.  What
+ * one key says about another is left to `check`. */
+void sp_config_json_schema(struct sp_out *o);
+
 /* The OpenAPI document behind `openapi: sallyport:management`. */
 sp_slice sp_management_document(void);
 /* Name, host and secret of that server: what its egress and front agree on. */

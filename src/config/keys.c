@@ -46,6 +46,17 @@ sp_cfg_hint(struct cfg *c, sp_slice word, const sp_slice *names, size_t n)
 	return text.p == NULL ? "" : text.p;
 }
 
+size_t
+sp_cfg_known_keys(enum key_place place, sp_slice *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SP_COUNT(known) && n < cap; i++)
+		if (known[i].place == place && known[i].from <= SP_CFG_STEP)
+			out[n++] = known[i].name;
+	return n;
+}
+
 static const struct known_key *
 find_key(enum key_place place, sp_slice name)
 {
@@ -59,11 +70,8 @@ static void
 complain_unknown(struct cfg *c, const struct node *key, enum key_place place)
 {
 	sp_slice names[SP_COUNT(known)];
-	size_t n = 0;
+	size_t n = sp_cfg_known_keys(place, names, SP_COUNT(names));
 
-	for (size_t i = 0; i < SP_COUNT(known); i++)
-		if (known[i].place == place && known[i].from <= SP_CFG_STEP)
-			names[n++] = known[i].name;
 	ERR(c, key, "unknown key `%.*s`%s", SP_PRI(key->text), sp_cfg_hint(c, key->text, names, n));
 }
 

@@ -15,11 +15,22 @@ static const struct source_type { sp_slice name; enum sp_source_type type; int f
 	{ SP_LIT_INIT("oauth"), 0, 4 },
 };
 
+size_t
+sp_cfg_source_types(sp_slice *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SP_COUNT(types) && n < cap; i++)
+		if (types[i].from <= SP_CFG_STEP)
+			out[n++] = types[i].name;
+	return n;
+}
+
 static bool
 read_type(struct cfg *c, const struct node *n, struct cfg_source *s, struct item *it)
 {
 	sp_slice names[SP_COUNT(types)];
-	size_t known = 0;
+	size_t known = sp_cfg_source_types(names, SP_COUNT(names));
 	const struct node *v = sp_node_get(n, "type");
 
 	if (v == NULL) {
@@ -29,8 +40,6 @@ read_type(struct cfg *c, const struct node *n, struct cfg_source *s, struct item
 	if (!sp_cfg_text(c, v, "type", it))
 		return false;
 	for (size_t i = 0; i < SP_COUNT(types); i++) {
-		if (types[i].from <= SP_CFG_STEP)
-			names[known++] = types[i].name;
 		if (!sp_eq(types[i].name, it->text))
 			continue;
 		if (types[i].from > SP_CFG_STEP) {

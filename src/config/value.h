@@ -10,6 +10,10 @@ enum key_place {
 
 /* A mapping with known keys; false: it is no mapping (reported).  Unknown keys are reported, and do not make it false. */
 SP_MUST bool sp_cfg_keys(struct cfg *c, const struct node *n, enum key_place place, const char *what);
+/* The keys of a place that this version accepts, in the order of the table; returns how many. */
+size_t sp_cfg_known_keys(enum key_place place, sp_slice *out, size_t cap);
+/* The types of sources, likewise. */
+size_t sp_cfg_source_types(sp_slice *out, size_t cap);
 /* "Did you mean" over NULL-terminated words or names; {NULL,0} when nothing is near. */
 sp_slice sp_cfg_nearest(sp_slice word, const sp_slice *names, size_t n);
 /* " Did you mean `x`?" or "", in the arena. */
