@@ -1,14 +1,20 @@
 /* sallyport doctor: what the kernel, the state folder and the programs are like, each with its remedy. */
 #include "cli/cmd.h"
+#include "cli/checked.h"
+#include "cli/jailed.h"
 #include "cli/place.h"
 
 #include "audit/files.h"
+#include "config/config.h"
 #include "os/state.h"
 #include "vault/statefile.h"
+#include "wire/uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -21,7 +27,8 @@ static const char help[] =
     "usage: sallyport doctor\n"
     "\n"
     "Checks what the gateway needs: the kernel's layers of isolation, locked memory, the role programs, the state folder,\n"
-    "vault, tokens and audit log.  Each finding has its remedy; exit status 1 when something is missing.  Changes nothing.\n"
+    "vault, tokens and audit log; of the configuration the commands it runs and the key sets it fetches.  Each finding has\n"
+    "its remedy; exit status 1 when something is missing.  Changes nothing.\n"
     "\n"
     SP_WHERE_HELP
     "\n"
@@ -114,7 +121,7 @@ kernel(void)
 	return bad;
 }
 
-/* Where super looks: beside the program (a build tree), else where it was installed. */
+/* Where super looks: beside the program in a build tree, in the tree that was installed, where it was built to go. */
 static bool
 has_role(const char *folder, const char *role)
 {
@@ -127,21 +134,142 @@ has_role(const char *folder, const char *role)
 static unsigned
 programs(void)
 {
-	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper" };
-	char self[4096] = "", missing[128] = "", *slash;
+	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper", "spawner" };
+	char self[4096] = "", beside[4128], tree[4128], missing[128] = "", *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 16);
 	size_t at = 0;
 
 	self[n < 0 ? 0 : n] = '\0';
 	slash = strrchr(self, '/');
 	if (slash != NULL)
-		snprintf(slash, 16, "/libexec");
+		*slash = '\0';
+	snprintf(beside, sizeof beside, "%s/libexec", self);
+	snprintf(tree, sizeof tree, "%s/../libexec/sallyport", self);
 	for (size_t i = 0; i < SP_COUNT(roles); i++)
-		if (!has_role(self, roles[i]) && !has_role(SP_LIBEXEC, roles[i]))
+		if (!has_role(beside, roles[i]) && !has_role(tree, roles[i]) && !has_role(SP_LIBEXEC, roles[i]))
 			at += (size_t)snprintf(missing + at, sizeof missing - at, " %s", roles[i]);
 	if (at == 0)
 		return say("role programs", "all there", NULL);
 	return say("role programs", missing, "Install them in " SP_LIBEXEC);
+}
+
+/* ---------------------------------------------------------------- the configuration */
+
+static void
+put_command(struct sp_out *o, sp_slice ref)
+{
+	sp_slice program;
+
+	if (!sp_take(&ref, SP_LIT("command:")))
+		return;
+	if (!sp_take_to(&ref, ' ', &program))
+		program = ref;
+	sp_out_fmt(o, "c%.*s\n", SP_PRI(program));
+}
+
+/* In the child: a line for each program that is run, and for each host that key sets come from. */
+static int
+look_at_config(void *ctx, struct sp_out *o)
+{
+	const char *path = *(const char *const *)ctx;
+	const struct sp_config_opts options = { 0 };
+	struct sp_findings found;
+	struct sp_err e = { 0 };
+	struct sp_image img;
+	struct sp_imgb b;
+
+	sp_findings_init(&found, sp_str(path));
+	if (sp_config_load(sp_str(path), &options, &found, &b) != SP_OK || sp_image_check(b.o.p, b.o.n, &img, &e) != SP_OK) {
+		sp_out_fmt(o, "e%u\n", found.errors);
+		return 0;
+	}
+	for (uint32_t i = 0; i < img.head->sources.n; i++)
+		put_command(o, sp_img_str(&img, SP_IMG_AT(&img, img.head->sources, source, i)->keys_ref));
+	for (uint32_t i = 0; i < img.head->servers.n; i++) {
+		const struct sp_img_server *s = SP_IMG_AT(&img, img.head->servers, server, i);
+
+		for (uint32_t k = 0; k < s->grants.n; k++)
+			put_command(o, sp_img_str(&img, SP_IMG_AT(&img, s->grants, grant, k)->ref));
+	}
+	for (uint32_t i = 0; i < img.head->authorities.n; i++) {
+		const struct sp_img_authority *a = SP_IMG_AT(&img, img.head->authorities, authority, i);
+
+		if (!sp_host_is_loopback(sp_img_str(&img, a->host), (enum sp_host_kind)a->host_kind))
+			sp_out_fmt(o, "h%.*s\n", SP_PRI(sp_img_str(&img, a->host)));
+	}
+	return 0;
+}
+
+/* Where spawner looks. */
+static bool
+has_program(const char *name)
+{
+	sp_slice folders = SP_LIT(SP_COMMAND_PATH), folder;
+	char path[4200];
+	int n;
+
+	if (name[0] == '/')
+		return access(name, X_OK) == 0;
+	while (sp_take_part(&folders, ':', &folder)) {
+		n = snprintf(path, sizeof path, "%.*s/%s", (int)folder.n, folder.p, name);
+		if (n > 0 && (size_t)n < sizeof path && access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* An interface that is up and leads out of this machine. */
+static bool
+has_network(void)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
+		found |= (i->ifa_flags & IFF_UP) != 0 && (i->ifa_flags & IFF_LOOPBACK) == 0 && i->ifa_addr != NULL &&
+		    (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
+	freeifaddrs(all);
+	return found;
+}
+
+static unsigned
+config_line(sp_slice line)
+{
+	char text[512];
+
+	if (line.n < 2 || !sp_cstr(sp_sub(line, 1, line.n), text, sizeof text))
+		return 0;
+	if (line.p[0] == 'e')
+		return say("configuration", "has errors", "`sallyport check` says which");
+	if (line.p[0] == 'c')
+		return has_program(text) ? say("command", text, NULL) : say("command", text, "Install it, or write its whole path; it is looked "
+		    "for in " SP_COMMAND_PATH);
+	return has_network() ? say("key sets from", text, NULL) : say("key sets from", text, "No interface leads out of this machine: "
+	    "tokens of this issuer cannot be verified until one does");
+}
+
+static unsigned
+configuration(const char *given)
+{
+	const char *path = given != NULL ? given : SP_CONFIG_DEFAULT;
+	struct sp_out o;
+	sp_slice in, line;
+	unsigned bad = 0;
+
+	if (given == NULL && access(path, R_OK) != 0)
+		return note("configuration", "no " SP_CONFIG_DEFAULT " here");
+	sp_out_heap(&o, 1 << 20);
+	if (sp_jailed(look_at_config, &path, 1 << 19, &o) != 0)
+		bad = say("configuration", path, "It could not be read");
+	in = sp_out_view(&o);
+	while (sp_take_to(&in, '\n', &line))
+		bad += config_line(line);
+	if (bad == 0)
+		bad = say("configuration", path, NULL);
+	sp_out_free(&o);
+	return bad;
 }
 
 /* ---------------------------------------------------------------- the state */
@@ -257,6 +385,8 @@ run(int argc, char **argv)
 	bad = kernel() + programs();
 	if (sp_place_open(&p, "doctor", &a.where, SP_REACH_NOTHING) != SP_OK)
 		return 1;
+	/* Before the state is entered: paths are relative to this folder. */
+	bad += configuration(a.where.config);
 	bad += state(&p);
 	sp_place_close(&p);
 	return bad == 0 ? 0 : 1;

@@ -8,13 +8,14 @@
 #include <stdio.h>
 
 static const char help[] =
-    "usage: sallyport serve [-c FILE] [--fronts N] [--quiet | --debug]\n"
+    "usage: sallyport serve [-c FILE] [--fronts N] [--metrics WHERE] [--quiet | --debug]\n"
     "\n"
     "Runs the gateway until SIGTERM or SIGINT, which let running calls finish.  SIGHUP reads the configuration anew; a bad one\n"
     "is refused and the old one goes on.  Logs go to standard error, one JSON object a line.\n"
     "\n"
     "  -c, --config FILE    the configuration (sallyport.yaml)\n"
     "  --fronts N           processes that take connections (one per processor)\n"
+    "  --metrics WHERE      serve /metrics (Prometheus) and /healthz there too: PORT of 127.0.0.1, ADDRESS:PORT, unix:PATH\n"
     "  --quiet              log warnings and errors only; --debug: everything\n"
     "\n"
     "example:\n"
@@ -25,7 +26,7 @@ enum { FRONTS_MAX = 64 };
 struct serve_args { struct sp_super_opts so; uint64_t fronts; bool quiet, debug; };
 static const struct sp_opt opts[] = {
 	SP_OPT_TEXT("config", 'c', struct serve_args, so.config, "FILE"), SP_OPT_NUMBER("fronts", 0, struct serve_args, fronts, FRONTS_MAX),
-	SP_OPT_FLAG("quiet", 'q', struct serve_args, quiet), SP_OPT_FLAG("debug", 0, struct serve_args, debug),
+	SP_OPT_TEXT("metrics", 0, struct serve_args, so.metrics, "WHERE"), SP_OPT_FLAG("quiet", 'q', struct serve_args, quiet), SP_OPT_FLAG("debug", 0, struct serve_args, debug),
 };
 
 static int

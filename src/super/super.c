@@ -232,21 +232,25 @@ on_tick(uv_timer_t *t)
 
 /* ---------------------------------------------------------------- beginning */
 
+/* Beside the program in a build tree; as it was installed, wherever that tree lies now; where it was built to go. */
 static enum sp_status
 open_program(struct sp_super *s, enum sp_role role, const char *beside, struct sp_err *e)
 {
+	static const char *const places[] = { "libexec", "../libexec/sallyport", SP_LIBEXEC };
 	char path[PATH_ROOM + 64];
 	struct stat st;
 
-	(void)snprintf(path, sizeof path, "%s/libexec/sallyport-%s", beside, sp_role_name(role));
-	s->exe[role] = open(path, O_PATH | O_CLOEXEC);
-	if (s->exe[role] < 0) {
-		(void)snprintf(path, sizeof path, "%s/sallyport-%s", SP_LIBEXEC, sp_role_name(role));
+	s->exe[role] = -1;
+	for (size_t i = 0; i < SP_COUNT(places) && s->exe[role] < 0; i++) {
+		bool whole = places[i][0] == '/';
+
+		(void)snprintf(path, sizeof path, "%s%s%s/sallyport-%s", whole ? "" : beside, whole ? "" : "/", places[i],
+		    sp_role_name(role));
 		s->exe[role] = open(path, O_PATH | O_CLOEXEC);
 	}
 	if (s->exe[role] < 0 || fstat(s->exe[role], &st) != 0 || !S_ISREG(st.st_mode))
-		return sp_fail(e, SP_E_SYSTEM, NULL, "sallyport-%s is neither in %s/libexec nor in %s",
-		    sp_role_name(role), beside, SP_LIBEXEC);
+		return sp_fail(e, SP_E_SYSTEM, NULL, "sallyport-%s is neither in %s/libexec, %s/../libexec/sallyport nor " SP_LIBEXEC,
+		    sp_role_name(role), beside, beside);
 	return SP_OK;
 }
 
