@@ -1,5 +1,6 @@
 #include "mcp/catalog.h"
 
+#include "base/utf8.h"
 #include "image/shown.h"
 #include "mcp/foreign.h"
 
@@ -114,6 +115,21 @@ check_tool(struct adding *a)
 	return st == SP_E_REFUSED ? leave_out(a, why.log) : st;
 }
 
+/* A key that a client sends back: as it came, so it must be clean. */
+static bool
+argument_ok(sp_jval *name)
+{
+	sp_slice text = sp_jtext(name);
+	char buf[SHORT_TEXT];
+	struct sp_out o;
+
+	if (name == NULL || !sp_jis_str(name) || text.n == 0 || text.n > SHORT_TEXT)
+		return false;
+	sp_out_init(&o, buf, sizeof buf);
+	sp_utf8_clean(&o, text, sizeof buf, false);
+	return sp_eq(sp_out_view(&o), text);
+}
+
 /* `arguments` of a prompt; false: not of the right form. */
 static bool
 write_arguments(struct sp_out *o, sp_jval *list)
@@ -126,7 +142,7 @@ write_arguments(struct sp_out *o, sp_jval *list)
 	for (struct sp_jiter it = sp_jeach(list); sp_jnext(&it);) {
 		sp_jval *name = SP_JGET(it.val, "name"), *required = SP_JGET(it.val, "required");
 
-		if (it.idx == ITEM_ARGUMENTS || !sp_jis_str(name) || sp_jtext(name).n == 0 || sp_jtext(name).n > SHORT_TEXT)
+		if (it.idx == ITEM_ARGUMENTS || !argument_ok(name))
 			return false;
 		sp_out_byte(o, '{');
 		sp_member_raw(o, "name", name);
@@ -175,7 +191,7 @@ write_rest(struct sp_out *o, struct adding *a)
 			return leave_out(a, "it has no name");
 		write_resource(o, a);
 	} else if (!write_arguments(o, SP_JGET(a->def, "arguments"))) {
-		return leave_out(a, "its arguments are not a list of at most 256 with names");
+		return leave_out(a, "its arguments are no list of at most 256 with clean names");
 	}
 	sp_member_icons(o, SP_JGET(a->def, "icons"));
 	sp_member_meta(o, SP_JGET(a->def, "_meta"), (sp_slice){ NULL, 0 });

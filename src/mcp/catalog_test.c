@@ -189,6 +189,7 @@ static const struct {
 	{ "no arguments", PROMPT, "{\"name\":\"p\",\"arguments\":null}", true, "{\"name\":\"p\"}" },
 	{ "an empty list of arguments", PROMPT, "{\"name\":\"p\",\"arguments\":[]}", true, "{\"name\":\"p\",\"arguments\":[]}" },
 	{ "an argument without a name", PROMPT, "{\"name\":\"p\",\"arguments\":[{}]}", false, "arguments" },
+	{ "E26 an argument's name with bidi", PROMPT, "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\\u202eb\"}]}", false, "arguments" },
 	{ "arguments that are an object", PROMPT, "{\"name\":\"p\",\"arguments\":{}}", false, "arguments" },
 	{ "E05 a prompt's look-alike", PROMPT, "{\"name\":\"\xd1\x80\"}", false, "a name is" },
 };

@@ -24,6 +24,7 @@ static const char auth[] =
     "  deploy: {openapi: deploy.json, url: https://deploy.example.com}\n"
     "  pay: {openapi: pay.json, url: https://pay.example.com}\n"
     "  crm: {openapi: crm.json, url: https://crm.example.com}\n"
+    "  wiki: {mcp: https://wiki.example.com/mcp}\n"
     "rules:\n";
 
 static const char section4[] =
@@ -262,6 +263,75 @@ test_cases(void **state)
 	}
 }
 
+/* ---- an mcp server's components, by rules that came through the loader */
+
+enum { TOOL = SP_COMPONENT_TOOL, RES = SP_COMPONENT_RESOURCE, TPL = SP_COMPONENT_TEMPLATE, PROMPT = SP_COMPONENT_PROMPT };
+
+static const struct {
+	const char *name, *rules;
+	int kind;
+	const char *own, *who, *scopes;
+	enum sp_outcome outcome;
+} running[] = {
+	{ "E01 no rule names it", "  - {allow: docs, for: anyone}\n", TOOL, "read", "people/ann", "", SP_CLOSED },
+	{ "SERVER: a prompt", "  - {allow: wiki}\n", PROMPT, "ask", "people/ann", "", SP_ALLOW },
+	{ "SERVER: a template", "  - {allow: wiki}\n", TPL, "wiki://{a}", "people/ann", "", SP_ALLOW },
+	{ "all for anyone", "  - {allow: all, for: anyone}\n", RES, "wiki://a", "anonymous", "", SP_ALLOW },
+	{ "SERVER does not open for anonymous", "  - {allow: wiki}\n  - {allow: docs, for: anyone}\n", RES, "wiki://a", "anonymous",
+	    "", SP_CLOSED },
+	{ "SERVER.NAME", "  - {allow: \"wiki.re*\"}\n", TOOL, "read", "people/ann", "", SP_ALLOW },
+	{ "E14 SERVER.NAME names no prompt", "  - {allow: \"wiki.**\"}\n", PROMPT, "read", "people/ann", "", SP_CLOSED },
+	{ "a hint that is not pinned opens nothing", "  - {allow: \"all.access:read\"}\n", TOOL, "read", "people/ann", "", SP_CLOSED },
+	{ "access:write", "  - {allow: wiki.access:write}\n", TOOL, "read", "people/ann", "", SP_ALLOW },
+	{ "E14 access:write names no resource", "  - {allow: wiki.access:write}\n", RES, "wiki://a", "people/ann", "", SP_CLOSED },
+	{ "resource:URI", "  - {allow: \"wiki.resource:wiki://*\"}\n", RES, "wiki://a", "people/ann", "", SP_ALLOW },
+	{ "resource:URI stops at a slash", "  - {allow: \"wiki.resource:wiki://*\"}\n", RES, "wiki://a/b", "people/ann", "",
+	    SP_CLOSED },
+	{ "prompt:NAME of all servers", "  - {allow: \"all.prompt:a*\"}\n", PROMPT, "ask", "people/ann", "", SP_ALLOW },
+	{ "parity 67 a guard reaches all kinds", "  - {allow: wiki}\n  - {guard: all, require_scopes: a}\n", PROMPT, "ask",
+	    "people/ann", "", SP_SHORT },
+	{ "and is met", "  - {allow: wiki}\n  - {guard: all, require_scopes: a}\n", PROMPT, "ask", "people/ann", "a", SP_ALLOW },
+	{ "E09 by no other scope", "  - {allow: wiki, require_scopes: a}\n", RES, "wiki://a", "people/ann", "a:b ab * a*", SP_SHORT },
+	{ "deny", "  - {allow: wiki}\n  - {deny: wiki.drop}\n", TOOL, "drop", "people/ann", "a", SP_CLOSED },
+};
+
+static bool
+running_fits(const struct sp_image *img, size_t i)
+{
+	struct sp_component c = { .server = 5, .kind = (enum sp_component_kind)running[i].kind, .write = true,
+	    .name = sp_str(running[i].own) };
+	sp_slice user = sp_str(running[i].who), source = { NULL, 0 };
+	struct sp_principal *who = NULL;
+	struct sp_decision d;
+	struct sp_err e = { 0 };
+	uint32_t rules[8];
+
+	if (!sp_take_to(&user, '/', &source)) {
+		source = user;
+		user.n = 0;
+	}
+	if (!sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, 5)->name), SP_LIT("wiki")) ||
+	    sp_principal_make(img, source_of(img, source), user, sp_str(running[i].scopes), SP_LIT(""), &who, &e) != SP_OK)
+		return false;
+	c.nrules = sp_component_rules(img, &c, rules, SP_COUNT(rules));
+	c.rules = rules;
+	sp_decide_component(img, who, &c, NULL, &d);
+	sp_principal_drop(&who);
+	return d.outcome == running[i].outcome;
+}
+
+static void
+test_running(void **state)
+{
+	for (size_t i = 0; i < SP_COUNT(running); i++) {
+		struct world w;
+
+		if (!open_world(&w, running[i].rules) || !running_fits(&w.img, i))
+			fail_msg("%s", running[i].name);
+		close_world(&w);
+	}
+}
+
 /* More rules left than a decision stores: all of them count. */
 static void
 test_many_rules(void **state)
@@ -299,6 +369,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_section4),
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_running),
 		cmocka_unit_test(test_many_rules),
 	};
 
