@@ -1,6 +1,6 @@
 /* What goes back: an upstream's answer without any secret, or an error; in pieces, as front gives credit. */
 #include "base/log.h"
-#include "egress/egress_int.h"
+#include "egress/mcp_int.h"
 #include "openapi/result.h"
 
 enum { CHANNEL_HIGH = 4 << 20, CHANNEL_LOW = 1 << 20, SCRATCH_KEEP = 262144 };
@@ -14,6 +14,8 @@ on_drained(void *ctx)
 	struct sp_call *c, *next;
 
 	f->full = false;
+	if (f->eg->mcp != NULL)
+		sp_catalog_push(f);
 	for (c = f->eg->first; c != NULL; c = next) {
 		next = c->next;
 		if (c->front == f && c->state == SP_CALL_REPLIES)
@@ -21,8 +23,8 @@ on_drained(void *ctx)
 	}
 }
 
-static bool
-front_takes(struct sp_egress_front *f)
+bool
+sp_front_takes(struct sp_egress_front *f)
 {
 	if (f->full)
 		return false;
@@ -38,7 +40,7 @@ sp_call_push(struct sp_call *c)
 {
 	struct sp_egress_front *f = c->front;
 
-	while (c->sent < c->result.n && c->credit != 0 && front_takes(f)) {
+	while (c->sent < c->result.n && c->credit != 0 && sp_front_takes(f)) {
 		struct sp_m_data m = { .id = c->id };
 		size_t n = c->result.n - c->sent;
 
@@ -54,12 +56,11 @@ sp_call_push(struct sp_call *c)
 		sp_call_end(c);
 }
 
-/* Takes over what is in `o` when it does not fit into one message. */
-static void
-reply(struct sp_call *c, struct sp_out *o)
+void
+sp_call_reply(struct sp_call *c, enum sp_result_kind kind, struct sp_out *o)
 {
 	struct sp_egress *eg = c->front->eg;
-	struct sp_m_result m = { .id = c->id, .total = (uint32_t)o->n };
+	struct sp_m_result m = { .id = c->id, .kind = (uint32_t)kind, .total = (uint32_t)o->n };
 
 	if (o->n > SP_INLINE_MAX && eg->held + o->n > SP_EGRESS_HELD) {
 		sp_out_free(o);
@@ -98,22 +99,29 @@ sp_call_error(struct sp_call *c, enum sp_status st, sp_slice text, uint32_t retr
 void
 sp_call_tool_error(struct sp_call *c, sp_slice text)
 {
+	enum sp_result_kind kind = SP_RESULT_ERROR;
 	char buf[1024];
 	struct sp_out o;
 
 	sp_out_init(&o, buf, sizeof buf);
-	sp_result_error(&o, text);
-	if (o.full) {
-		sp_call_error(c, SP_E_BUG, (sp_slice){ NULL, 0 }, 0);
-		return;
+	if (c->mcp == NULL || sp_mcp_is_tool(c)) {
+		kind = SP_RESULT_TOOL;
+		sp_result_error(&o, text);
+	} else {
+		sp_out_str(&o, "{\"code\":-32603,\"message\":");
+		sp_jout_str(&o, text);
+		sp_out_byte(&o, '}');
 	}
-	reply(c, &o);
+	if (o.full)
+		sp_call_error(c, SP_E_BUG, (sp_slice){ NULL, 0 }, 0);
+	else
+		sp_call_reply(c, kind, &o);
 }
 
 /* --- answers */
 
-static struct sp_out *
-scratch(struct sp_egress *eg, struct sp_out *o)
+struct sp_out *
+sp_egress_scratch(struct sp_egress *eg, struct sp_out *o)
 {
 	if (o->cap > SCRATCH_KEEP)
 		sp_out_free(o);
@@ -136,7 +144,7 @@ clear(struct sp_call *c, sp_slice *text)
 		return false;
 	if (sp_scrub_clean(eg->scrub, *text))
 		return true;
-	o = scratch(eg, &eg->scrubbed);
+	o = sp_egress_scratch(eg, &eg->scrubbed);
 	r = sp_scrub_run(eg->scrub, &st, *text, true, o);
 	sp_scrub_state_free(&st);
 	*text = sp_out_view(o);
@@ -171,7 +179,7 @@ void
 sp_call_answer(struct sp_call *c, const struct sp_pool_answer *a)
 {
 	struct sp_egress *eg = c->front->eg;
-	struct sp_out *o = scratch(eg, &eg->scratch);
+	struct sp_out *o = sp_egress_scratch(eg, &eg->scratch);
 	bool ok;
 
 	if (a->status >= 300 && a->status <= 399) {
@@ -186,7 +194,7 @@ sp_call_answer(struct sp_call *c, const struct sp_pool_answer *a)
 	else if (o->full)
 		sp_call_tool_error(c, SP_LIT("the upstream's answer is too large"));
 	else
-		reply(c, o);
+		sp_call_reply(c, SP_RESULT_TOOL, o);
 	if (eg->scrubbed.n != 0)
 		sp_out_wipe(&eg->scrubbed);
 }

@@ -81,8 +81,11 @@ void
 sp_call_end(struct sp_call *c)
 {
 	struct sp_egress *eg = c->front->eg;
-	struct sp_arena arena = c->arena;
+	struct sp_arena arena;
 
+	if (c->mcp != NULL)
+		sp_mcp_call_free(c);
+	arena = c->arena;
 	unlink_call(c);
 	eg->held -= c->held;
 	if (c->args.p != NULL)
@@ -110,14 +113,17 @@ sp_call_end(struct sp_call *c)
 static void
 give_up(struct sp_call *c, const char *note)
 {
-	sp_pool_cancel(c->front->eg->pool, &c->job);
+	if (c->mcp != NULL)
+		sp_mcp_call_stop(c);
+	else
+		sp_pool_cancel(c->front->eg->pool, &c->job);
 	sp_record_outcome(c, c->job.sent ? SP_UNKNOWN_OUTCOME : SP_NOT_SENT, 0, note);
 }
 
 static void
 late(struct sp_call *c)
 {
-	bool sent = c->job.sent;
+	bool sent;
 
 	if (c->state == SP_CALL_REPLIES)
 		return;			/* the front watches its reader */
@@ -126,6 +132,7 @@ late(struct sp_call *c)
 		return;
 	}
 	give_up(c, "no answer in time");
+	sent = c->job.sent;
 	if (!sent)
 		sp_record_not_sent(c, "no connection in time");
 	sp_call_tool_error(c, sent ? SP_LIT("the upstream did not answer in time; the outcome is unknown") :
@@ -143,6 +150,8 @@ on_sweep(uv_timer_t *t)
 		next = c->next;
 		if (now >= c->deadline_ms)
 			late(c);
+		else if (c->mcp != NULL)
+			sp_mcp_call_tick(c, now);
 	}
 	if (eg->first == NULL) {
 		uv_timer_stop(t);
@@ -176,29 +185,84 @@ identity(struct sp_egress *eg, const struct sp_call *c)
 	return *id;
 }
 
+uint64_t
+sp_egress_epoch(const struct sp_egress *eg)
+{
+	return eg->cfg.page == NULL ? 0 : atomic_load_explicit(&eg->cfg.page->epoch, memory_order_acquire);
+}
+
+/* Whatever front found out, found out again.  What only keeper could say now is not there now. */
+enum sp_status
+sp_egress_verify(struct sp_egress *eg, uint32_t header, sp_slice token, sp_slice ticket, struct sp_principal **who,
+    struct sp_err *e)
+{
+	struct sp_err own = { 0 };
+	uint32_t authority;
+	enum sp_status st;
+
+	e = e == NULL ? &own : e;
+	if (header != 0) {
+		st = header > eg->cfg.img->head->sources.n ? SP_E_BAD_TOKEN :
+		    sp_verify_from(eg->verifier, header - 1, token, sp_now_s(), sp_egress_epoch(eg), who, e);
+	} else if (token.n != 0 || ticket.n != 0) {
+		st = sp_verify_ticket(eg->verifier, token, ticket, sp_now_s(), sp_egress_epoch(eg), who, NULL, e);
+	} else {
+		*who = sp_principal_hold(sp_verifier_anonymous(eg->verifier));
+		st = SP_OK;
+	}
+	if (st == SP_E_TICKET || (st == SP_E_BAD_TOKEN && header == 0 && sp_verifier_wants_keys(eg->verifier, &authority)))
+		st = SP_E_UNAVAILABLE;
+	return st;
+}
+
+static enum sp_status
+refusal(const struct sp_decision *d, bool known)
+{
+	if (d->outcome == SP_ALLOW)
+		return SP_OK;
+	if (d->outcome == SP_SHORT && d->manner != SP_MANNER_HIDE)
+		return SP_E_SCOPE;
+	if (d->outcome == SP_REFUSED_ARGS)
+		return SP_E_REFUSED;
+	return known ? SP_E_DENIED : SP_E_NO_TOKEN;
+}
+
+/* The rules about what is called: a tool of the image, or a component that the catalogue has. */
+static void
+decide_rules(struct sp_call *c, const struct sp_principal *who, sp_jval *args, struct sp_decision *d)
+{
+	const struct sp_image *img = c->front->eg->cfg.img;
+	uint32_t rules[SP_RULES_LEFT];
+	struct sp_component comp;
+
+	if (c->mcp == NULL)
+		sp_decide(img, who, c->tool_index, args, d);
+	else if (sp_mcp_component(c, &comp, rules))
+		sp_decide_component(img, who, &comp, sp_mcp_is_tool(c) ? args : NULL, d);
+	else
+		d->reason = "the upstream offers nothing of this name";
+}
+
 /* SP_OK: allowed.  The reason of anything else is in the log and the audit. */
 static enum sp_status
-decide(struct sp_call *c, sp_slice token, sp_jval *args)
+decide(struct sp_call *c, sp_slice token, sp_slice ticket, sp_jval *args)
 {
-	struct sp_egress *eg = c->front->eg;
 	struct sp_decision d = { .outcome = SP_CLOSED, .reason_rule = UINT32_MAX };
 	struct sp_principal *who = NULL;
-	enum sp_status st = SP_OK;
 	struct sp_err e = { 0 };
+	enum sp_status st = sp_egress_verify(c->front->eg, c->header, token, ticket, &who, &e);
 
-	if (token.n != 0)
-		st = sp_verify(eg->verifier, token, sp_now_s(),
-		    eg->cfg.page == NULL ? 0 : atomic_load_explicit(&eg->cfg.page->epoch, memory_order_acquire), &who, &e);
-	else
-		who = sp_principal_hold(sp_verifier_anonymous(eg->verifier));
-	if (st == SP_OK) {
-		sp_decide(eg->cfg.img, who, c->tool_index, args, &d);
-		if (d.outcome != SP_ALLOW)
-			st = d.outcome == SP_SHORT && d.manner != SP_MANNER_HIDE ? SP_E_SCOPE :
-			    d.outcome == SP_REFUSED_ARGS ? SP_E_REFUSED : who == NULL ? SP_E_NO_TOKEN : SP_E_DENIED;
-	} else {
+	if (st != SP_OK) {
 		d.reason = e.log;
+	} else if (c->mcp != NULL && sp_mcp_is_session_only(c)) {
+		/* A level of messages opens nothing: whoever has a session may set it. */
+		st = who == NULL ? SP_E_NO_TOKEN : SP_OK;
+	} else {
+		decide_rules(c, who, args, &d);
+		st = refusal(&d, who != NULL);
 	}
+	if (c->mcp != NULL && st == SP_OK)
+		sp_mcp_call_who(c, who);
 	sp_record_begin(c, who, &d);
 	if (st != SP_OK)
 		sp_record_denied(c, st, &d);
@@ -218,6 +282,26 @@ schema_of(struct sp_egress *eg, const struct sp_call *c)
 }
 
 /* Arguments that are not acceptable are for the model to mend: a tool error with the reason. */
+static void
+bad_args(struct sp_call *c, enum sp_status st, const struct sp_err *e)
+{
+	switch (st) {
+	case SP_E_BAD_PARAMS:
+		sp_call_tool_error(c, e->pub[0] == '\0' ? SP_LIT("arguments: not acceptable") : sp_str(e->pub));
+		return;
+	case SP_E_TOO_BIG:
+		sp_call_tool_error(c, SP_LIT("arguments: too large or too complex"));
+		return;
+	case SP_E_REFUSED:
+		sp_record_incident(c, "an argument aimed at a credential slot");
+		sp_call_tool_error(c, SP_LIT("refused: these arguments are not allowed"));
+		return;
+	default:
+		sp_log(SP_ERROR, "call.cannot_bind", SP_S("tool", sp_call_tool_name(c)), SP_C("why", e->log));
+		sp_call_error(c, SP_E_BUG, nothing, 0);
+	}
+}
+
 static bool
 check_and_bind(struct sp_call *c, sp_jval *args)
 {
@@ -233,31 +317,29 @@ check_and_bind(struct sp_call *c, sp_jval *args)
 	st = sp_schema_check(schema, args, 0, &e);
 	if (st == SP_OK)
 		st = sp_bind(&c->arena, eg->cfg.img, c->tool, args, &c->req, &e);
-	switch (st) {
-	case SP_OK:
-		return true;
-	case SP_E_BAD_PARAMS:
-		sp_call_tool_error(c, e.pub[0] == '\0' ? SP_LIT("arguments: not acceptable") : sp_str(e.pub));
-		return false;
-	case SP_E_TOO_BIG:
-		sp_call_tool_error(c, SP_LIT("arguments: too large or too complex"));
-		return false;
-	case SP_E_REFUSED:
-		sp_record_incident(c, "an argument aimed at a credential slot");
-		sp_call_tool_error(c, SP_LIT("refused: these arguments are not allowed"));
-		return false;
-	default:
-		sp_log(SP_ERROR, "call.cannot_bind", SP_S("tool", sp_call_tool_name(c)), SP_C("why", e.log));
-		sp_call_error(c, SP_E_BUG, nothing, 0);
-		return false;
-	}
+	if (st != SP_OK)
+		bad_args(c, st, &e);
+	return st == SP_OK;
+}
+
+/* An upstream's schema: what of it we cannot read, it checks itself. */
+static bool
+check_mcp(struct sp_call *c, sp_jval *args)
+{
+	const struct sp_schema *schema = sp_mcp_schema(c);
+	struct sp_err e = { 0 };
+	enum sp_status st = schema == NULL ? SP_OK : sp_schema_check(schema, args, 0, &e);
+
+	if (st != SP_OK)
+		bad_args(c, st, &e);
+	return st == SP_OK;
 }
 
 static bool
 credentials_ready(struct sp_call *c)
 {
 	struct sp_egress *eg = c->front->eg;
-	sp_slice missing = sp_creds_missing(eg, c->op);
+	sp_slice missing = c->op == NULL ? nothing : sp_creds_missing(eg, c->op);
 
 	if (eg->scrub != NULL && missing.n == 0)
 		return true;
@@ -273,6 +355,7 @@ submit(struct sp_call *c)
 
 	c->state = SP_CALL_RUNS;
 	c->job.identity = identity(eg, c);
+	c->job.origin = c->op->origin;
 	c->job.safe = c->op->method == SP_GET || c->op->method == SP_HEAD;
 	c->job.no_body = c->op->method == SP_HEAD;
 	c->job.body = c->req.has_body ? c->req.body : nothing;
@@ -282,7 +365,7 @@ submit(struct sp_call *c)
 
 /* The whole of it, in one go when front sent everything at once. */
 static void
-run(struct sp_call *c, sp_slice token, sp_slice text)
+run(struct sp_call *c, sp_slice token, sp_slice ticket, sp_slice text)
 {
 	struct sp_egress *eg = c->front->eg;
 	const struct sp_json_limits lim = { (unsigned)eg->cfg.img->head->limit_depth, 0 };
@@ -299,28 +382,50 @@ run(struct sp_call *c, sp_slice token, sp_slice text)
 		sp_call_error(c, SP_E_BAD_PARAMS, SP_LIT("arguments: not an acceptable JSON object"), 0);
 		return;
 	}
-	st = decide(c, token, args);
+	st = decide(c, token, ticket, args);
 	if (st != SP_OK) {
 		sp_call_error(c, st, st == SP_E_REFUSED ? SP_LIT("refused: these arguments are not allowed") : nothing, 1);
 		return;
 	}
-	if (check_and_bind(c, args) && credentials_ready(c))
+	if (c->mcp != NULL) {
+		if (check_mcp(c, args) && credentials_ready(c))
+			sp_mcp_call_start(c, args);
+	} else if (check_and_bind(c, args) && credentials_ready(c)) {
 		submit(c);
+	}
 }
 
 static bool
-is_ready(const struct sp_egress *eg)
+has_keeper(const struct sp_egress *eg)
 {
 	return eg->tokens_synced && eg->secrets_synced;
 }
 
-static void
-complete(struct sp_call *c, sp_slice token, sp_slice text)
+static bool
+is_ready(const struct sp_call *c)
 {
-	if (is_ready(c->front->eg))
-		run(c, token, text);
-	else
-		c->state = SP_CALL_HELD;
+	return has_keeper(c->front->eg) && (c->mcp == NULL || sp_mcp_known(c->front->eg->mcp));
+}
+
+static void
+complete(struct sp_call *c)
+{
+	struct sp_egress *eg = c->front->eg;
+
+	if (is_ready(c)) {
+		run(c, c->token, c->ticket, sp_out_view(&c->args));
+		return;
+	}
+	c->state = SP_CALL_HELD;
+	if (c->mcp != NULL && has_keeper(eg))
+		sp_mcp_hold(c);
+}
+
+void
+sp_call_resume(struct sp_call *c)
+{
+	if (c->state == SP_CALL_HELD)
+		complete(c);
 }
 
 void
@@ -330,8 +435,7 @@ sp_calls_resume(struct sp_egress *eg)
 
 	for (c = eg->first; c != NULL; c = next) {
 		next = c->next;
-		if (c->state == SP_CALL_HELD)
-			run(c, c->token, sp_out_view(&c->args));
+		sp_call_resume(c);
 	}
 }
 
@@ -362,16 +466,17 @@ give_credit(struct sp_call *c)
 
 /* Keeps what came, because more is to come or keeper is late.  False: the call is over. */
 static bool
-keep(struct sp_call *c, sp_slice token, sp_slice part)
+keep(struct sp_call *c, const struct sp_m_call *m)
 {
 	struct sp_egress *eg = c->front->eg;
 
 	c->held = c->args_total;
 	eg->held += c->held;
 	sp_out_heap(&c->args, c->args_total);
-	sp_out_slice(&c->args, part);
-	c->token = sp_arena_copy(&c->arena, token);
-	if (eg->held <= SP_EGRESS_HELD && !c->args.full && c->token.p != NULL)
+	sp_out_slice(&c->args, m->args);
+	c->token = sp_arena_copy(&c->arena, m->token);
+	c->ticket = sp_arena_copy(&c->arena, m->ticket);
+	if (eg->held <= SP_EGRESS_HELD && !c->args.full && c->token.p != NULL && c->ticket.p != NULL)
 		return true;
 	sp_call_error(c, SP_E_UNAVAILABLE, nothing, 1);
 	return false;
@@ -383,40 +488,63 @@ arena_limit(const struct sp_call *c)
 	return (uint64_t)c->args_total * 24 + 262144;
 }
 
+/* What the call is about; false: it is about nothing of this egress. */
+static bool
+take_target(struct sp_call *c, const struct sp_m_call *m)
+{
+	struct sp_egress *eg = c->front->eg;
+
+	if (m->tool == UINT32_MAX)
+		return eg->mcp != NULL && sp_mcp_call_new(c, m);
+	c->tool = SP_IMG_AT(eg->cfg.img, eg->cfg.img->head->tools, tool, m->tool);
+	c->tool_index = m->tool;
+	if (c->tool->server != eg->cfg.index || c->tool->op.n != 1)
+		return false;
+	c->op = SP_IMG_AT(eg->cfg.img, c->tool->op, op, 0);
+	return true;
+}
+
+static bool
+take_call(struct sp_call *c, const struct sp_m_call *m)
+{
+	const struct sp_img_head *h = c->front->eg->cfg.img->head;
+
+	c->args_total = m->args_total;
+	c->arena.max = (size_t)arena_limit(c);
+	c->began_us = sp_mono_us();
+	c->deadline_ms = uv_now(c->front->eg->cfg.loop) + (m->deadline_ms < h->call_ms ? m->deadline_ms : h->call_ms);
+	c->state = SP_CALL_ARGS;
+	c->header = m->header;
+	c->session = sp_arena_copy(&c->arena, m->session);
+	c->rpc_id = sp_arena_copy(&c->arena, m->rpc_id);
+	return take_target(c, m);
+}
+
 static bool
 on_call(struct sp_egress_front *f, const struct sp_m_call *m)
 {
 	struct sp_egress *eg = f->eg;
 	const struct sp_img_head *h = eg->cfg.img->head;
-	const struct sp_img_tool *tool;
-	uint64_t ms = m->deadline_ms < h->call_ms ? m->deadline_ms : h->call_ms;
 	struct sp_call *c;
 
-	if (m->tool >= h->tools.n || m->args.n > m->args_total || find(f, m->id) != NULL)
-		return false;
-	tool = SP_IMG_AT(eg->cfg.img, h->tools, tool, m->tool);
-	if (tool->server != eg->cfg.index || tool->op.n != 1)
+	if ((m->tool >= h->tools.n && m->tool != UINT32_MAX) || m->args.n > m->args_total || find(f, m->id) != NULL)
 		return false;
 	c = eg->ncalls >= SP_EGRESS_CALLS ? NULL : call_new(f, m->id);
 	if (c == NULL) {
 		refuse(f, m->id);
 		return true;
 	}
-	c->tool = tool;
-	c->op = SP_IMG_AT(eg->cfg.img, tool->op, op, 0);
-	c->tool_index = m->tool;
-	c->args_total = m->args_total;
-	c->arena.max = (size_t)arena_limit(c);
-	c->began_us = sp_mono_us();
-	c->deadline_ms = uv_now(eg->cfg.loop) + ms;
-	c->state = SP_CALL_ARGS;
+	if (!take_call(c, m)) {
+		sp_call_end(c);
+		return false;
+	}
 	/* Front writes arguments anew: escapes may make them longer than the body was, never by more than this. */
 	if (m->args_total > h->limit_body * 6 + 4096)
 		sp_call_error(c, SP_E_TOO_BIG, nothing, 0);
-	else if (m->args.n == m->args_total && is_ready(eg))
-		run(c, m->token, m->args);
-	else if (keep(c, m->token, m->args) && m->args.n == m->args_total)
-		complete(c, c->token, m->args);
+	else if (m->args.n == m->args_total && is_ready(c))
+		run(c, m->token, m->ticket, m->args);
+	else if (keep(c, m) && m->args.n == m->args_total)
+		complete(c);
 	else if (find(f, m->id) == c)
 		give_credit(c);
 	return true;
@@ -436,7 +564,7 @@ on_data(struct sp_egress_front *f, const struct sp_m_data *m)
 	if (c->args.full)
 		sp_call_error(c, SP_E_UNAVAILABLE, nothing, 1);
 	else if (c->args.n == c->args_total)
-		complete(c, c->token, sp_out_view(&c->args));
+		complete(c);
 	else
 		give_credit(c);
 	return true;
@@ -471,6 +599,25 @@ on_cancel(struct sp_egress_front *f, const struct sp_m_id *m)
 
 	if (c != NULL)
 		cancel(c);
+	else
+		(void)sp_listen_cancel(f, m->id);
+	return true;
+}
+
+/* Any front may hear of it; the call may be another's, and ends there without a result. */
+static bool
+on_annul(struct sp_egress *eg, const struct sp_m_annul *m)
+{
+	sp_slice session = sp_mem(m->session, sizeof m->session);
+	struct sp_call *c = eg->first;
+
+	while (c != NULL && (!sp_eq(c->session, session) || !sp_eq(c->rpc_id, m->rpc_id)))
+		c = c->next;
+	if (c == NULL || c->state == SP_CALL_REPLIES)
+		return true;
+	if (c->state == SP_CALL_RUNS)
+		give_up(c, "cancelled");
+	sp_call_error(c, SP_E_CANCELLED, nothing, 0);
 	return true;
 }
 
@@ -483,6 +630,8 @@ sp_front_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, co
 		struct sp_m_data data;
 		struct sp_m_credit credit;
 		struct sp_m_id id;
+		struct sp_m_annul annul;
+		struct sp_m_listen listen;
 	} m;
 
 	switch (type) {
@@ -494,6 +643,10 @@ sp_front_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, co
 		return sp_dec_credit(body, &m.credit) && on_credit(f, &m.credit);
 	case SP_M_CANCEL:
 		return sp_dec_id(body, &m.id) && on_cancel(f, &m.id);
+	case SP_M_ANNUL:
+		return sp_dec_annul(body, &m.annul) && on_annul(f->eg, &m.annul);
+	case SP_M_LISTEN:
+		return sp_dec_listen(body, &m.listen) && find(f, m.listen.id) == NULL && sp_listen_message(f, &m.listen);
 	default:
 		return false;
 	}
@@ -528,6 +681,8 @@ on_head(void *ctx, struct sp_pool_job *job, struct sp_out *o)
 	struct sp_err e = { 0 };
 	enum sp_status st = sp_inject(&in, c->op, &c->req, o, &e);
 
+	if (st == SP_OK)
+		sp_count(eg->cfg.counters, eg->cfg.row, SP_C_UPSTREAM_REQUESTS_TOTAL, 1);
 	if (st == SP_OK && !sp_record_intent(c)) {
 		sp_out_wipe(o);
 		c->ring_full = true;
@@ -573,6 +728,7 @@ on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_
 		on_refused(c, st);
 		return;
 	}
+	sp_count(c->front->eg->cfg.counters, c->front->eg->cfg.row, SP_C_UPSTREAM_ERRORS_TOTAL, 1);
 	sp_log(SP_WARN, "call.failed", SP_S("tool", sp_call_tool_name(c)), SP_C("why", why), SP_U("status", status));
 	if (fault == SP_POOL_UNREACHABLE && !c->intent)
 		sp_record_not_sent(c, why);
@@ -586,8 +742,8 @@ on_answer(void *ctx, struct sp_pool_job *job, const struct sp_pool_answer *a)
 	sp_call_answer(call_of(job), a);
 }
 
-static bool
-on_dial(void *ctx, uint32_t id, uint32_t origin)
+bool
+sp_egress_dial(void *ctx, uint32_t id, uint32_t origin)
 {
 	struct sp_egress *eg = ctx;
 	struct sp_m_dial m = { id, origin };
@@ -602,5 +758,5 @@ on_dial(void *ctx, uint32_t id, uint32_t origin)
 }
 
 const struct sp_pool_ops sp_call_pool_ops = {
-	.head = on_head, .answer = on_answer, .failed = on_failed, .dial = on_dial,
+	.head = on_head, .answer = on_answer, .failed = on_failed, .dial = sp_egress_dial,
 };

@@ -1,4 +1,4 @@
-/* What keeper sends: static tokens as hashes, and the values of this upstream's secrets. */
+/* What keeper sends: static tokens as hashes, key sets, its own key, and the values of this upstream's secrets. */
 #include "base/log.h"
 #include "egress/egress_int.h"
 
@@ -200,6 +200,38 @@ on_token_del(struct sp_egress *eg, sp_slice body)
 	return true;
 }
 
+/* --- keys */
+
+static bool
+on_keys(struct sp_egress *eg, sp_slice body)
+{
+	struct sp_m_keys_ok ok;
+	struct sp_m_keys m;
+	struct sp_err e = { 0 };
+
+	if (!sp_dec_keys(body, &m) || m.authority >= eg->cfg.img->head->authorities.n)
+		return false;
+	/* A set that cannot be used leaves the one before; keeper goes on either way. */
+	if (sp_verifier_keys(eg->verifier, m.authority, (enum sp_status)m.status, m.text, &e) != SP_OK)
+		sp_log(SP_WARN, "keys.unusable", SP_U("authority", m.authority), SP_C("why", e.log));
+	ok = (struct sp_m_keys_ok){ m.authority, m.serial };
+	sp_enc_keys_ok(sp_chan_begin(eg->keeper, SP_M_KEYS_OK), &ok);
+	sp_chan_end(eg->keeper);
+	return true;
+}
+
+static bool
+on_statement_key(struct sp_egress *eg, sp_slice body)
+{
+	struct sp_m_hash m;
+
+	if (!sp_dec_hash(body, &m))
+		return false;
+	if (sp_verifier_statement_key(eg->verifier, m.hash) != SP_OK)
+		sp_log(SP_ERROR, "keys.statement_key", SP_C("why", "the key cannot be used"));
+	return true;
+}
+
 bool
 sp_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds)
 {
@@ -213,6 +245,10 @@ sp_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 		return on_token_del(eg, body);
 	case SP_M_SECRET:
 		return on_secret(eg, body);
+	case SP_M_KEYS:
+		return on_keys(eg, body);
+	case SP_M_STATEMENT_KEY:
+		return on_statement_key(eg, body);
 	case SP_M_TOKEN_SYNC:
 		sp_tokens_end(&eg->tokens, drop_token, eg);
 		sp_verifier_synced(eg->verifier);
@@ -224,6 +260,8 @@ sp_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 	default:
 		return false;
 	}
+	if (eg->tokens_synced && eg->secrets_synced && eg->mcp != NULL)
+		sp_mcp_start(eg->mcp);
 	if (!before && eg->tokens_synced && eg->secrets_synced)
 		sp_calls_resume(eg);
 	return true;

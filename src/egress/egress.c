@@ -2,7 +2,7 @@
 #include "egress/egress.h"
 
 #include "base/log.h"
-#include "egress/egress_int.h"
+#include "egress/mcp_int.h"
 #include "wire/uri.h"
 
 #include <stdlib.h>
@@ -66,6 +66,7 @@ drop_front(struct sp_egress_front *f)
 	struct sp_egress *eg = f->eg;
 
 	sp_calls_cancel_front(f);
+	sp_listen_front_gone(f);
 	sp_chan_free(&f->ch);
 	for (uint32_t i = 0; i < SP_FRONTS_MAX; i++)
 		if (eg->fronts[i] == f)
@@ -106,6 +107,8 @@ add_front(struct sp_egress *eg, uint32_t index, int fd)
 		return st;
 	}
 	eg->fronts[index] = f;
+	if (eg->mcp != NULL)
+		sp_mcp_front(f);
 	return SP_OK;
 }
 
@@ -160,11 +163,46 @@ tables_new(struct sp_egress *eg, struct sp_err *e)
 	return SP_OK;
 }
 
+/* The server's own origin, and those that operations of its document name. */
+static enum sp_status
+pool_new(struct sp_egress *eg, struct sp_err *e)
+{
+	const struct sp_egress_config *cfg = &eg->cfg;
+	const struct sp_img_server *s = eg->server;
+	struct sp_pool_origin *v = calloc(s->origins.n + 1u, sizeof *v);
+	struct sp_pool_config pool = { .loop = cfg->loop, .origins = v, .norigins = s->origins.n + 1u,
+	    .ops = eg->mcp != NULL ? &sp_ex_pool_ops : &sp_call_pool_ops, .ctx = eg,
+	    .limit_answer = cfg->img->head->limit_answer };
+	enum sp_status st;
+
+	if (v == NULL)
+		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
+	v[0] = (struct sp_pool_origin){ s->https != 0 ? cfg->tls : NULL, sp_img_str(cfg->img, s->host),
+	    s->host_kind != SP_HOST_NAME };
+	for (uint32_t i = 0; i < s->origins.n; i++) {
+		const struct sp_img_origin *o = SP_IMG_AT(cfg->img, s->origins, origin, i);
+
+		v[i + 1] = (struct sp_pool_origin){ o->https != 0 ? cfg->tls : NULL, sp_img_str(cfg->img, o->host),
+		    o->host_kind != SP_HOST_NAME };
+	}
+	st = sp_pool_new(&pool, &eg->pool, e);
+	free(v);
+	return st;
+}
+
+bool
+sp_egress_wants_tls(const struct sp_image *img, const struct sp_img_server *s)
+{
+	bool any = s->https != 0;
+
+	for (uint32_t i = 0; i < s->origins.n; i++)
+		any = any || SP_IMG_AT(img, s->origins, origin, i)->https != 0;
+	return any;
+}
+
 enum sp_status
 sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct sp_err *e)
 {
-	struct sp_pool_origin own = { .tls = cfg->tls };
-	struct sp_pool_config pool = { .loop = cfg->loop, .origins = &own, .norigins = 1, .ops = &sp_call_pool_ops, .ctx = eg };
 	const struct sp_img_head *h = cfg->img->head;
 	enum sp_status st;
 
@@ -172,18 +210,17 @@ sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct 
 	if (cfg->index >= h->servers.n || cfg->ring == NULL)
 		return sp_fail(e, SP_E_BUG, NULL, "no such server, or no audit ring");
 	eg->server = SP_IMG_AT(cfg->img, h->servers, server, cfg->index);
-	if ((eg->server->https != 0) != (cfg->tls != NULL))
+	if (sp_egress_wants_tls(cfg->img, eg->server) != (cfg->tls != NULL))
 		return sp_fail(e, SP_E_BUG, NULL, "TLS is not as the server needs it");
-	own.host = sp_img_str(cfg->img, eg->server->host);
-	own.literal = eg->server->host_kind != SP_HOST_NAME;
-	pool.limit_answer = h->limit_answer;
 	st = tables_new(eg, e);
 	if (st == SP_OK)
 		st = sp_creds_init(eg, e);
 	if (st == SP_OK)
 		st = sp_verifier_new(cfg->img, 4096, cfg->seed, &eg->verifier, e);
+	if (st == SP_OK && eg->server->kind == SP_SERVER_MCP)
+		st = sp_mcp_new(eg, e);
 	if (st == SP_OK)
-		st = sp_pool_new(&pool, &eg->pool, e);
+		st = pool_new(eg, e);
 	return st;
 }
 
@@ -219,6 +256,7 @@ void
 sp_egress_free(struct sp_egress *eg)
 {
 	sp_egress_abort(eg);
+	sp_mcp_free(eg);
 	sp_chan_free(&eg->keeper);
 	sp_chan_free(&eg->dialer);
 	sp_pool_free(&eg->pool);

@@ -25,12 +25,16 @@ enum {
 };
 
 struct sp_call;
+struct sp_ex;
+struct sp_mcp;
 
 /* A channel to a front, and its calls by id. */
 struct sp_egress_front {
 	struct sp_egress *eg;
 	struct sp_chan *ch;
 	bool	 full;			/* does not read as fast as we answer */
+	bool	 cat_sending;		/* the catalogue of an mcp server: how far it has been sent */
+	uint32_t cat_kind, cat_next;
 	struct sp_call *buckets[SP_EGRESS_BUCKETS];
 };
 
@@ -49,7 +53,9 @@ struct sp_egress_config {
 	struct sp_ring *ring;
 	const struct sp_page *page;
 	struct sp_hash_key seed;
-	struct sp_tls_context *tls;	/* borrowed; NULL when the server is not https */
+	struct sp_tls_context *tls;	/* borrowed; NULL when none of the server's origins is https */
+	struct sp_counters *counters;	/* may be NULL */
+	uint32_t row;
 	void (*done)(void *ctx);	/* drained */
 	void	*ctx;
 };
@@ -69,6 +75,9 @@ struct sp_egress {
 	uint32_t round;
 	bool	 tokens_synced, secrets_synced;
 
+	struct sp_mcp *mcp;		/* of a server of that kind, else NULL */
+	struct sp_ex *exchanges;	/* its requests under way */
+
 	struct sp_schema **schemas;	/* by tool, made when first needed */
 	uint32_t *identity;		/* by tool: which set of credentials, 0: not known yet */
 	struct sp_ref *sets;		/* the sets, by identity - 1 */
@@ -86,6 +95,8 @@ struct sp_egress {
 	struct sp_out scratch, scrubbed;
 };
 
+/* Is any of the server's origins https? */
+SP_MUST bool sp_egress_wants_tls(const struct sp_image *img, const struct sp_img_server *s);
 /* sp_crypto_init() and sp_secret_init() come first.  Before the jail. */
 SP_MUST enum sp_status sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct sp_err *e);
 void sp_egress_free(struct sp_egress *eg);

@@ -74,13 +74,13 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *e)
 	st = lock_region(b, s, e);
 	if (st == SP_OK)
 		st = sp_crypto_init(e);
-	if (st == SP_OK && s->https != 0)
+	if (st == SP_OK && sp_egress_wants_tls(&b->img, s))
 		st = sp_tls_prepare(-1, &r->tls, e);
 	if (st != SP_OK)
 		return st;
 	return sp_egress_init(&r->eg, &(struct sp_egress_config){
 		.loop = b->loop, .img = &b->img, .index = b->index, .incarnation = b->incarnation, .ring = b->ring,
-		.page = b->page, .seed = { { b->seed[0], b->seed[1] } }, .tls = r->tls, .done = finished, .ctx = r,
+		.page = b->page, .seed = { { b->seed[0], b->seed[1] } }, .tls = r->tls, .counters = b->counters, .row = b->row, .done = finished, .ctx = r,
 	}, e);
 }
 

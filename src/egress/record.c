@@ -88,8 +88,24 @@ sp_record_not_sent(struct sp_call *c, const char *note)
 }
 
 void
+sp_record_incident_alone(struct sp_egress *eg, const char *note)
+{
+	struct sp_audit_record r = { .kind = SP_AUDIT_INCIDENT, .time_us = sp_now_us(),
+	    .call = (uint64_t)eg->cfg.incarnation << 40 | ++eg->next_call };
+	sp_slice server = sp_img_str(eg->cfg.img, eg->server->name);
+
+	SP_RING_TEXT(r.server, server);
+	SP_RING_TEXT(r.note, sp_str(note));
+	sp_count(eg->cfg.counters, eg->cfg.row, SP_C_INCIDENTS_TOTAL, 1);
+	sp_log(SP_ERROR, "upstream.incident", SP_S("server", server), SP_C("what", note));
+	if (sp_ring_put(eg->cfg.ring, &r) != SP_OK)
+		sp_log(SP_ERROR, "audit.incident_lost", SP_S("server", server));
+}
+
+void
 sp_record_incident(struct sp_call *c, const char *note)
 {
+	sp_count(c->front->eg->cfg.counters, c->front->eg->cfg.row, SP_C_INCIDENTS_TOTAL, 1);
 	sp_log(SP_ERROR, "call.incident", SP_S("tool", sp_call_tool_name(c)), SP_C("what", note));
 	if (!put(c, SP_AUDIT_INCIDENT, note))
 		sp_log(SP_ERROR, "audit.incident_lost", SP_S("tool", sp_call_tool_name(c)));
