@@ -29,21 +29,6 @@ struct sp_krun {
 	size_t	  n;
 };
 
-struct sp_kcommand {
-	struct sp_kcommand *next;
-	struct sp_keeper *k;
-	struct sp_krun *run;		/* its output comes in */
-	struct sp_secret *value;	/* in use; NULL: none */
-	bool	 wanted;		/* by an image in use */
-	bool	 decided;		/* it has run once, well or not: nobody needs to wait for it */
-	bool	 asked, ended, eof;	/* of the run under way */
-	uint32_t id, failures;
-	uint64_t asked_ms, good_ms, next_ms;
-	char	 why[200];
-	size_t	 n;
-	char	 text[];
-};
-
 static struct sp_kcommand *
 find(const struct sp_keeper *k, sp_slice ref)
 {

@@ -16,6 +16,8 @@ enum {
 
 struct sp_keeper;
 
+struct sp_krun;
+
 /* A role that we have a channel to. */
 struct sp_kpeer {
 	struct sp_kpeer *next;
@@ -25,8 +27,23 @@ struct sp_kpeer {
 	bool packets;			/* a second channel, for descriptors */
 };
 
+/* A `command:` reference. */
+struct sp_kcommand {
+	struct sp_kcommand *next;
+	struct sp_keeper *k;
+	struct sp_krun *run;		/* its output comes in */
+	struct sp_secret *value;	/* in use; NULL: none */
+	bool	 wanted;		/* by an image in use */
+	bool	 decided;		/* it has run once, well or not: nobody needs to wait for it */
+	bool	 asked, ended, eof;	/* of the run under way */
+	uint32_t id, failures;
+	uint64_t asked_ms, good_ms, next_ms;
+	char	 why[200];
+	size_t	 n;
+	char	 text[];
+};
+
 struct sp_kkeys;
-struct sp_kcommand;
 
 /* Somebody at control.sock. */
 struct sp_kcontrol {
