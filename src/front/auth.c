@@ -133,8 +133,10 @@ judge(struct sp_conn *c, struct sp_req *q)
 		return SP_AUTH_OK;
 	}
 	/* A neighbour whom no source of type peer admits is somebody without a credential. */
-	if (q->token.n == 0 && (st == SP_E_BAD_TOKEN || st == SP_E_NO_TOKEN))
+	if (q->token.n == 0 && (st == SP_E_BAD_TOKEN || st == SP_E_NO_TOKEN)) {
+		sp_deny_request(sp_front_of(c), "peer.not_admitted", &e, nothing);
 		return no_credential(c, q);
+	}
 	st = q->denied ? st : wait_for_word(c, q, st, &need);
 	if (st != SP_OK)
 		return refuse(c, q, st, &e);

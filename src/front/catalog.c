@@ -14,7 +14,8 @@ sp_link_item(struct sp_link *l, const struct sp_m_item *m)
 	SP_AUTO(sp_json_free) struct sp_json json = { 0 };
 	struct sp_err e = { 0 };
 
-	if (SP_IMG_AT(f->img, f->img->head->servers, server, l->server)->kind != SP_SERVER_MCP)
+	if (SP_IMG_AT(f->img, f->img->head->servers, server, l->server)->kind != SP_SERVER_MCP ||
+	    m->kind < SP_COMPONENT_TOOL || m->kind > SP_COMPONENT_PROMPT)
 		return false;
 	if (l->staged != NULL && l->staged_serial != m->serial)
 		sp_catalog_free(&l->staged);	/* it changed while it was being sent */

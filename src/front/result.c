@@ -67,18 +67,16 @@ write_prefix(struct sp_out *o, const struct sp_req *q, uint32_t kind)
 }
 
 static void
-begin_event(struct sp_conn *c, sp_slice prefix, sp_slice part)
+begin_event(struct sp_conn *c, const sp_slice body[3])
 {
-	struct sp_req *q = sp_req_of(c);
-
-	sp_conn_event_begin(c);
-	sp_conn_event_piece(c, prefix);
-	sp_conn_event_piece(c, part);
-	if (q->call != SP_CALL_OVER)
+	if (sp_req_of(c)->call == SP_CALL_OVER) {
+		sp_conn_event(c, body, 3);
+		sp_conn_events_end(c);
 		return;
-	sp_conn_event_piece(c, SP_LIT(SP_MCP_END));
-	sp_conn_event_end(c);
-	sp_conn_events_end(c);
+	}
+	sp_conn_event_begin(c);
+	sp_conn_event_piece(c, body[0]);
+	sp_conn_event_piece(c, body[1]);
 }
 
 static bool
@@ -120,7 +118,7 @@ on_result(struct sp_link *l, const struct sp_m_result *m)
 	body[1] = sp_sub(m->part, m->kind == SP_RESULT_TOOL ? 1 : 0, SIZE_MAX);
 	body[2] = q->call == SP_CALL_OVER ? SP_LIT(SP_MCP_END) : nothing;
 	if (c->state == SP_CONN_STREAM)
-		begin_event(c, body[0], body[1]);
+		begin_event(c, body);
 	else
 		sp_conn_stream(c, &a, prefix.n + q->total + (m->kind == SP_RESULT_TOOL ? 0 : 1), body, 3);
 	if (c->state == SP_CONN_STREAM)

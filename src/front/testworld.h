@@ -27,7 +27,7 @@ enum { TW_CALLS = 64, TW_OUT = 1 << 20 };
 
 struct tw_call {
 	uint32_t id, tool, args_total, method, era, log_level, progress, header;
-	char token[64], name[512], rpc_id[64], args[512];
+	char token[1024], name[512], rpc_id[64], args[512];
 	size_t got, ticket, session;	/* session, ticket: bytes */
 	bool cancelled, listen;
 	uint64_t credit;
@@ -165,7 +165,8 @@ tw_egress_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 		return true;
 	case SP_M_CANCEL:
 		assert_true(sp_dec_id(body, &id));
-		tw_find(w, id.id)->cancelled = true;
+		if (tw_find(w, id.id) != NULL)
+			tw_find(w, id.id)->cancelled = true;
 		return true;
 	default:
 		return false;
@@ -463,7 +464,7 @@ tw_has(sp_slice s, const char *what)
 static inline const char *
 tw_post(const char *lines, const char *body)
 {
-	static char buf[65536];
+	static char buf[131072];
 
 	snprintf(buf, sizeof buf, "POST /mcp HTTP/1.1\r\nHost: localhost:8420\r\nContent-Type: application/json\r\n"
 	    "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n%s\r\n%s", strlen(body), lines, body);

@@ -210,6 +210,7 @@ ti_sources(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 	struct sp_img_source src[6] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
 	struct sp_img_authority as = { .port = 443, .https = 1 };
 	uint32_t n = o->anonymous ? 2 : 1;
+	sp_slice uid = SP_LIT("1000");
 
 	src[0].name = ti_str(b, "static");
 	src[1].name = o->anonymous ? ti_str(b, "anonymous") : src[1].name;
@@ -222,7 +223,8 @@ ti_sources(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 		src[n + 1].keys_ref = ti_str(b, "vault:hs");
 		src[n + 2] = ti_jwt(b, "as", "https://as.test");
 		src[n + 2].authority = 1;
-		src[n + 3] = (struct sp_img_source){ .type = SP_SOURCE_PEER, .name = ti_str(b, "peer") };
+		src[n + 3] = (struct sp_img_source){ .type = SP_SOURCE_PEER, .name = ti_str(b, "peer"),
+		    .users = sp_imgb_texts(b, &uid, 1) };
 		n += 4;
 	}
 	h->sources = SP_IMGB_ARRAY(b, src, n);
