@@ -131,12 +131,12 @@ names_read(struct sp_compile *c, sp_jval *v, struct sp_names_list *out)
 static enum sp_status
 count_read(struct sp_compile *c, sp_jval *v, uint64_t *out)
 {
-	struct sp_dec d;
+	struct sp_jdec d;
 	uint64_t n = 0;
 
 	if (!sp_jis_num(v) || !sp_jnum_is_int(sp_jtext(v)))
 		return sp_compile_bad(c, v, "must be a whole number");
-	d = sp_dec_read(sp_jtext(v));
+	d = sp_jdec_read(sp_jtext(v));
 	if (d.minus && !d.zero)
 		return sp_compile_bad(c, v, "must not be negative");
 	for (size_t i = 0; i < d.digits.n; i++)

@@ -4,62 +4,10 @@
 enum { DIVISOR_DIGITS = 18 };
 #define EXP_FAR ((int64_t)1 << 40)	/* beyond this no divisor and no number of ours can meet */
 
-static int64_t
-exp_read(sp_slice s)
-{
-	bool minus = sp_take(&s, SP_LIT("-"));
-	int64_t v = 0;
-
-	if (!minus)
-		sp_take(&s, SP_LIT("+"));
-	for (size_t i = 0; i < s.n && v < EXP_FAR; i++)
-		v = v * 10 + (s.p[i] - '0');
-	return minus ? -v : v;
-}
-
-static bool
-is_void(char c)
-{
-	return c == '0' || c == '.';
-}
-
-struct sp_dec
-sp_dec_read(sp_slice s)
-{
-	struct sp_dec v = { .minus = sp_take(&s, SP_LIT("-")) };
-	sp_slice mantissa = s, all;
-	size_t dot;
-
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == 'e' || s.p[i] == 'E') {
-			mantissa = sp_sub(s, 0, i);
-			v.exp = exp_read(sp_sub(s, i + 1, s.n));
-			break;
-		}
-	all = mantissa;
-	dot = sp_find(all, SP_LIT("."));
-	while (mantissa.n != 0 && is_void(mantissa.p[0]))
-		sp_advance(&mantissa, 1);
-	while (mantissa.n != 0 && is_void(mantissa.p[mantissa.n - 1]))
-		mantissa.n--;
-	v.zero = mantissa.n == 0;
-	if (v.zero)
-		return v;
-	v.digits = mantissa;
-	v.ndigits = mantissa.n - sp_has_byte(mantissa, '.');
-	/* Where the last digit stands, counted from the point. */
-	size_t end = (size_t)(mantissa.p - all.p) + mantissa.n;
-	if (dot == SIZE_MAX)
-		v.exp += (int64_t)(all.n - end);
-	else
-		v.exp += end <= dot ? (int64_t)(dot - end) : -(int64_t)(end - dot - 1);
-	return v;
-}
-
 bool
 sp_divisor_read(sp_slice number, struct sp_divisor *out)
 {
-	struct sp_dec d = sp_dec_read(number);
+	struct sp_jdec d = sp_jdec_read(number);
 	uint64_t v = 0;
 
 	if (d.minus || d.zero || d.ndigits > DIVISOR_DIGITS)
@@ -97,7 +45,7 @@ ten_to_mod(uint64_t exp, uint64_t m)
 bool
 sp_is_multiple(sp_slice number, const struct sp_divisor *d)
 {
-	struct sp_dec v = sp_dec_read(number);
+	struct sp_jdec v = sp_jdec_read(number);
 	uint64_t r = 0;
 
 	if (v.zero)
@@ -136,7 +84,7 @@ text_hash(uint64_t seed, sp_slice s, char but)
 static uint64_t
 number_hash(sp_slice s)
 {
-	struct sp_dec d = sp_dec_read(s);
+	struct sp_jdec d = sp_jdec_read(s);
 
 	if (d.zero)
 		return mix(2);

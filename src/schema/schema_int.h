@@ -13,14 +13,6 @@ enum {
 	SP_SCHEMA_STEPS = 1000000
 };
 
-/* A decimal number without its point: 0.DIGITS times 10^exp, digits from the first to the last that is not 0. */
-struct sp_dec {
-	bool	 minus, zero;
-	sp_slice digits;		/* may hold the '.' */
-	size_t	 ndigits;
-	int64_t	 exp;			/* the last digit counts 10^exp */
-};
-struct sp_dec sp_dec_read(sp_slice number);
 /* A divisor, prepared.  False: more than 18 significant digits, or not above 0. */
 struct sp_divisor { uint64_t digits; int64_t exp; };
 SP_MUST bool sp_divisor_read(sp_slice number, struct sp_divisor *out);

@@ -51,6 +51,15 @@ static inline bool sp_jtrue(sp_jval *v) { return yyjson_is_true(v); }
 sp_slice sp_jtext(sp_jval *v);
 /* An integer without fraction or exponent within int64; false otherwise. */
 SP_MUST bool sp_jint(sp_jval *v, int64_t *out);
+/* A number taken apart without turning it into a machine number: DIGITS * 10^exp.  `digits` runs from the first to the
+ * last digit that is not 0 and may hold the '.'; ndigits does not count it.  Exponents beyond 10^17 are 10^17. */
+struct sp_jdec {
+	bool	 minus, zero;
+	sp_slice digits;
+	size_t	 ndigits;
+	int64_t	 exp;
+};
+struct sp_jdec sp_jdec_read(sp_slice number);
 /* Decimal comparison of two JSON number texts, exact for any size and exponent up to 10^9: <0, 0, >0. */
 int sp_jnum_cmp(sp_slice a, sp_slice b);
 SP_MUST bool sp_jnum_is_int(sp_slice a);		/* 42, 42.0, 4.2e1 are; 42.5 is not */

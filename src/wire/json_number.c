@@ -3,13 +3,6 @@
 
 #define EXP_MAX ((int64_t)1e17)
 
-struct num {
-	bool	 minus, zero;
-	sp_slice digits;	/* from the first to the last digit that is not 0; may hold the '.' */
-	size_t	 ndigits;	/* of those, without the '.' */
-	int64_t	 top;		/* the value is 0.DIGITS times 10^top */
-};
-
 /* Saturates: no text that fits into memory can outweigh 10^17. */
 static int64_t
 read_exp(sp_slice s)
@@ -42,14 +35,14 @@ is_void(char c)
 	return c == '0' || c == '.';
 }
 
-static struct num
-read_num(sp_slice s)
+struct sp_jdec
+sp_jdec_read(sp_slice s)
 {
-	struct num v = { .minus = sp_take(&s, SP_LIT("-")) };
+	struct sp_jdec v = { .minus = sp_take(&s, SP_LIT("-")) };
 	size_t e = find_any(s, 'e', 'E'), dot, first = 0;
 
 	if (e < s.n)
-		v.top = read_exp(sp_sub(s, e + 1, s.n));
+		v.exp = read_exp(sp_sub(s, e + 1, s.n));
 	s.n = e;
 	dot = find_any(s, '.', '.');
 	while (first < s.n && is_void(s.p[first]))
@@ -61,8 +54,8 @@ read_num(sp_slice s)
 		s.n--;
 	v.digits = sp_sub(s, first, s.n);
 	v.ndigits = v.digits.n - (first < dot && dot < s.n);
-	/* Digits before the point count up, zeros after it before the first digit count down. */
-	v.top += first < dot ? (int64_t)(dot - first) : -(int64_t)(first - dot - 1);
+	/* Where the last digit stands, counted from the point. */
+	v.exp += s.n <= dot ? (int64_t)(dot - s.n) : -(int64_t)(s.n - dot - 1);
 	return v;
 }
 
@@ -86,7 +79,8 @@ cmp_digits(sp_slice a, sp_slice b)
 int
 sp_jnum_cmp(sp_slice a, sp_slice b)
 {
-	struct num x = read_num(a), y = read_num(b);
+	struct sp_jdec x = sp_jdec_read(a), y = sp_jdec_read(b);
+	int64_t xtop, ytop;	/* the value is 0.DIGITS times 10^top */
 	int c;
 
 	if (x.zero || y.zero) {
@@ -96,14 +90,16 @@ sp_jnum_cmp(sp_slice a, sp_slice b)
 	}
 	if (x.minus != y.minus)
 		return x.minus ? -1 : 1;
-	c = x.top != y.top ? (x.top < y.top ? -1 : 1) : cmp_digits(x.digits, y.digits);
+	xtop = x.exp + (int64_t)x.ndigits;
+	ytop = y.exp + (int64_t)y.ndigits;
+	c = xtop != ytop ? (xtop < ytop ? -1 : 1) : cmp_digits(x.digits, y.digits);
 	return x.minus ? -c : c;
 }
 
 bool
 sp_jnum_is_int(sp_slice a)
 {
-	struct num v = read_num(a);
+	struct sp_jdec v = sp_jdec_read(a);
 
-	return v.zero || (v.top > 0 && (uint64_t)v.top >= v.ndigits);
+	return v.zero || v.exp >= 0;
 }
