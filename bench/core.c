@@ -1,7 +1,8 @@
 /*
  * Times the pure functions on the path of a call: prints "name value" lines for bench/run.  Each figure is the best of
- * several batches, because interference only ever adds.
+ * several batches, because interference only ever adds.  `bench-core openapi FILE` times the loading of one document.
  */
+#include "config/config.h"
 #include "oauth/verifier.h"
 #include "crypto/crypto.h"
 #include "base/b64.h"
@@ -13,6 +14,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { BATCHES = 7 };
@@ -292,13 +294,79 @@ list(void)
 	sp_out_free(&o);
 }
 
+/* ------------------------------------------------------------------ documents */
+struct document { struct sp_out text; size_t image; };
+
+static enum sp_status
+document_read(void *ctx, sp_slice path, size_t max, struct sp_out *out, struct sp_err *e)
+{
+	const struct document *d = ctx;
+
+	(void)max;
+	(void)e;
+	if (sp_eq(path, SP_LIT("document")))
+		sp_out_slice(out, sp_out_view(&d->text));
+	else
+		sp_out_str(out, "auth: {type: static}\nservers: {api: {openapi: document, url: https://api.test}}\n"
+		    "rules: [{allow: api}]\n");
+	return SP_OK;
+}
+
+/* What `check` and the loader do with a document: from its text to a checked image. */
+static void
+document_load(void *ctx)
+{
+	struct document *d = ctx;
+	struct sp_config_opts opts = { .read = document_read, .ctx = d };
+	struct sp_findings found;
+	struct sp_imgb image;
+	struct sp_out why;
+
+	sp_findings_init(&found, SP_LIT("bench.yaml"));
+	if (sp_config_load(SP_LIT("bench.yaml"), &opts, &found, &image) != SP_OK) {
+		sp_out_heap(&why, 1 << 20);
+		sp_findings_write(&why, &found);
+		sp_out_byte(&why, '\0');
+		die(why.p);
+	}
+	d->image = image.o.n;
+	sp_imgb_free(&image);
+	sp_findings_free(&found);
+}
+
+static void
+document(const char *name)
+{
+	struct document d = { .image = 0 };
+	struct rusage use;
+	char buf[65536];
+	size_t n;
+	FILE *f = fopen(name, "rb");
+
+	if (f == NULL)
+		die("the document cannot be opened");
+	sp_out_heap(&d.text, 128 << 20);
+	while ((n = fread(buf, 1, sizeof buf, f)) != 0)
+		sp_out_add(&d.text, buf, n);
+	fclose(f);
+	printf("openapi_ms %.1f\n", best_us(document_load, &d, 1) / 1e3);
+	printf("openapi_image_kb %zu\n", d.image >> 10);
+	getrusage(RUSAGE_SELF, &use);
+	printf("openapi_peak_kb %ld\n", use.ru_maxrss);
+	sp_out_free(&d.text);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct sp_err e;
 
 	if (sp_crypto_init(&e) != SP_OK)
 		die(e.log);
+	if (argc == 3 && strcmp(argv[1], "openapi") == 0) {
+		document(argv[2]);
+		return 0;
+	}
 	tokens("RS256", "rs256", 2000);
 	tokens("ES256", "es256", 1000);
 	head();
