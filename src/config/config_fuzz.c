@@ -9,6 +9,9 @@ static struct kit_file files[] = {
 	{ "x.yaml", NULL },
 	{ "jwks.json", "{\"keys\":[" KIT_JWK "]}" },
 	{ "a.json", KIT_DOC(KIT_OP("get", "list", "\"tags\":[\"t\"],") "," KIT_OP("post", "make", "")) },
+	{ "/etc/passwd", "root:x:0:0::/:/\nann:x:1000:1000::/:/\nbob:x:1001:1000::/:/\n" },
+	{ "/etc/group", "ann:x:1000:bob\nops:x:5:ann,bob\n" },
+	{ "/usr/bin/pass", "" },
 	{ NULL, NULL },
 };
 static sp_slice input;
@@ -55,7 +58,7 @@ use(const struct sp_image *img)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct sp_config_opts opts = { .read = read_input };
+	struct sp_config_opts opts = { .read = read_input, .runs = kit_runs, .ctx = files, .uid = 1000 };
 	struct sp_findings f;
 	struct sp_imgb b;
 	struct sp_image img;

@@ -434,6 +434,18 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	    "3:39: error: an argument is a name" },
 	{ "argument that no tool has", AUTH DNS "rules: [{allow: dns.listZones, when: {zon: x}}]\n",
 	    "3:39: warning: no tool of this rule has an argument `zon`" },
+	/* whole files, as far as this version goes */
+	{ "Keycloak before one MCP server", "listen: 0.0.0.0:8420\nurl: https://wiki.example.com/mcp\n"
+	    "auth: {type: remote, issuer: https://sso.example.com/realms/acme, claims: {tags: realm_access.roles}}\n"
+	    "servers:\n  wiki: {mcp: http://wiki.internal:8080/mcp}\n"
+	    "rules:\n  - {allow: wiki, require_scopes: wiki}\n  - {guard: wiki.delete_*, restrict_tag: editor}\n", "" },
+	{ "public and protected tools", "auth: [{type: remote, issuer: https://login.example.com}, {type: anonymous}]\n"
+	    "servers:\n  catalog: {mcp: https://catalog.internal/mcp}\n"
+	    "  orders: {openapi: dns.json, url: https://orders.internal, secrets: {key: vault:orders}}\n"
+	    "rules:\n  - {allow: catalog.search_*, for: anyone}\n"
+	    "  - {allow: orders.access:read, require_scopes: orders:read, missing_scopes: list}\n"
+	    "  - {allow: orders.deleteZone, require_scopes: orders:write, restrict_tag: support, when: {zone: a}}\n"
+	    "limits: {calls: 60/min}\n", "" },
 	/* rules: their effect */
 	{ "changes no decision: opened already", AUTH DNS "rules:\n  - {allow: dns.listZones}\n  - {allow: dns.listZones, when: {zone: a}}\n",
 	    "5:5: error: changes no decision: line 4 opens dns.listZones for all arguments. Write: deny … unless …\n" },
