@@ -160,14 +160,6 @@ sp_creds_missing(const struct sp_egress *eg, const struct sp_img_op *op)
 
 /* --- tokens */
 
-static void
-drop_token(void *ctx, const uint8_t hash[32])
-{
-	struct sp_egress *eg = ctx;
-
-	sp_verifier_del(eg->verifier, hash);
-}
-
 static bool
 on_token_put(struct sp_egress *eg, sp_slice body)
 {
@@ -183,7 +175,7 @@ on_token_put(struct sp_egress *eg, sp_slice body)
 	t.tags = m.tags;
 	t.expires_s = m.expires_s;
 	/* One that cannot be kept is refused like an unknown one. */
-	if (!sp_tokens_put(&eg->tokens, m.hash) || sp_verifier_put(eg->verifier, &t) != SP_OK)
+	if (sp_verifier_put(eg->verifier, &t) != SP_OK)
 		sp_log(SP_ERROR, "token.no_memory", SP_S("token", m.name));
 	return true;
 }
@@ -195,7 +187,6 @@ on_token_del(struct sp_egress *eg, sp_slice body)
 
 	if (!sp_dec_hash(body, &m))
 		return false;
-	sp_tokens_del(&eg->tokens, m.hash);
 	sp_verifier_del(eg->verifier, m.hash);
 	return true;
 }
@@ -250,7 +241,6 @@ sp_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 	case SP_M_STATEMENT_KEY:
 		return on_statement_key(eg, body);
 	case SP_M_TOKEN_SYNC:
-		sp_tokens_end(&eg->tokens, drop_token, eg);
 		sp_verifier_synced(eg->verifier);
 		eg->tokens_synced = true;
 		break;
@@ -285,7 +275,7 @@ void
 sp_creds_begin(struct sp_egress *eg)
 {
 	eg->round++;
-	sp_tokens_begin(&eg->tokens);
+	sp_verifier_announced(eg->verifier);
 }
 
 void
@@ -300,5 +290,4 @@ sp_creds_free(struct sp_egress *eg)
 	free(eg->secrets);
 	free(eg->grants);
 	sp_scrub_free(&eg->scrub);
-	sp_tokens_free(&eg->tokens);
 }

@@ -9,7 +9,6 @@
 #include "egress/inject.h"
 #include "egress/pool.h"
 #include "egress/scrub.h"
-#include "egress/tokens.h"
 #include "ipc/channel.h"
 #include "oauth/verifier.h"
 #include "os/ring.h"
@@ -69,7 +68,6 @@ struct sp_egress {
 	struct sp_chan *keeper, *dialer;
 	struct sp_egress_front *fronts[SP_FRONTS_MAX];
 
-	struct sp_token_set tokens;
 	struct sp_secret **secrets;	/* one per grant; NULL: none */
 	struct sp_egress_grant *grants;
 	uint32_t round;
