@@ -1,13 +1,14 @@
 /*
  * Whatever a client sends to a whole front, in two arrivals: what comes back is a row of
  * well-formed HTTP answers, after a refusal with "close" nothing follows, and no token of
- * ours is in it.  No egress is there; every call waits.
+ * ours is in it.  Nothing answers calls: they wait, as streams do, until the client has gone.
  */
 #include "front/testworld.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct world *w;
+static const struct ti_rule rules[] = { { .verb = SP_VERB_ALLOW, .server = 1, .what = SP_SELECT_ALL, .anyone = true } };
 
 static void
 start(void)
@@ -15,7 +16,12 @@ start(void)
 	static struct world world;
 
 	w = &world;
-	tw_open(w, &(struct ti_options){ .anonymous = true });
+	tw_open(w, &(struct ti_options){ .anonymous = true, .waits = true, .mcp = 1, .rules = rules, .nrules = SP_COUNT(rules) });
+	tw_wiki(w, 1);
+	tw_item(w, 1, SP_COMPONENT_RESOURCE, "{\"uri\":\"doc://a\",\"name\":\"a\"}");
+	tw_item(w, 1, SP_COMPONENT_PROMPT, "{\"name\":\"hello\"}");
+	tw_catalog(w, 1, 2, SP_CAP_RESOURCES | SP_CAP_PROMPTS | SP_CAP_SUBSCRIBE);
+	w->auto_result = NULL;
 	sp_log_init("fuzz", SP_ERROR);
 }
 
@@ -62,5 +68,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	close(fd);
 	tw_turn(w, 4);
 	assert_int_equal(w->f.hub.nconn, 0);
+	assert_int_equal(w->f.nstreams, 0);
+	sp_orphans_lost(&w->f, 0);
+	sp_orphans_lost(&w->f, 1);
 	return 0;
 }

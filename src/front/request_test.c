@@ -369,13 +369,59 @@ test_shell_words(void **state)
 	}
 }
 
+/* A listener for metrics: numbers and nothing else, whatever is sent. */
+static void
+test_metrics(void **state)
+{
+	static const struct { const char *name, *request, *status, *has; } rows[] = {
+		{ "metrics", "GET /metrics HTTP/1.1\r\nHost: 10.0.0.1:9100\r\n\r\n", "200", "\nsallyport_tokens_refused_total 1\n" },
+		{ "type", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200", "Content-Type: text/plain; version=0.0.4" },
+		{ "gauge", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200", "# TYPE sallyport_connections gauge\nsallyport_connections 1\n" },
+		{ "histogram", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200",
+		    "sallyport_call_duration_seconds_bucket{le=\"0.001\"} " },
+		{ "calls", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200", "\nsallyport_call_duration_seconds_count 1\n" },
+		{ "health", "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200", "Content-Length: 3\r\n" },
+		{ "a web page", "GET /metrics HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.com\r\n\r\n", "403", NULL },
+		{ "only reading", "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "405", NULL },
+		{ "no tools here", "POST /mcp HTTP/1.1\r\nHost: localhost:8420\r\n" RD "Content-Length: 0\r\n\r\n", "404", NULL },
+	};
+	struct world w;
+	struct sp_err e;
+	sp_slice got;
+	bool closed;
+	int fd;
+
+	tw_open(&w, &(struct ti_options){ 0 });
+	assert_int_equal(sp_counters_create(&fd, &e), SP_OK);
+	assert_int_equal(sp_counters_map(fd, &w.f.counters, &e), SP_OK);
+	close(fd);
+	w.f.hub.counters = w.f.counters;
+	(void)tw_ask(&w, tw_post("Authorization: Bearer spt_secrettoken\r\n", TW_RPC("ping", "")), &closed);
+	(void)tw_ask(&w, tw_post(RD, TW_CALL("dns_list", "{}")), &closed);
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		char line[32];
+
+		fd = tw_client(&w);
+		w.f.hub.waiting.last->metrics = true;
+		tw_send(&w, fd, sp_str(rows[i].request));
+		got = tw_take(&w, fd, &closed);
+		snprintf(line, sizeof line, "HTTP/1.1 %s ", rows[i].status);
+		if (!sp_starts(got, sp_str(line)) || (rows[i].has != NULL && !tw_has(got, rows[i].has)) ||
+		    tw_has(got, "secrettoken") || tw_has(got, "dns") || tw_has(got, "ann"))
+			fail_msg("%s:\n%.*s", rows[i].name, (int)got.n, got.p);
+		close(fd);
+		tw_turn(&w, 4);
+	}
+	tw_close(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_gate), cmocka_unit_test(test_messages), cmocka_unit_test(test_anonymous),
 		cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_before_keeper), cmocka_unit_test(test_keeper_again),
-		cmocka_unit_test(test_shell_words),
+		cmocka_unit_test(test_shell_words), cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);
