@@ -156,7 +156,7 @@ def test_l10_body_too_large_and_wrong_type(gateway, reader):
 
 
 @pytest.mark.parametrize("method,path,status", [
-    ("GET", "/mcp", 405), ("DELETE", "/mcp", 405), ("PUT", "/mcp", 405), ("POST", "/", 404), ("GET", "/health/../mcp", 404),
+    ("GET", "/mcp", 400), ("DELETE", "/mcp", 400), ("PUT", "/mcp", 405), ("POST", "/", 404), ("GET", "/health/../mcp", 404),
     ("TRACE", "/mcp", 405), ("GET", "/nothing", 404)])
 def test_methods_and_paths(gateway, reader, method, path, status):
     a = gateway.request(method, path, token=reader)
