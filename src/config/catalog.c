@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { SKIPS_TOLD = 20 };
+
 /* ---- documents */
 
 static bool
@@ -34,22 +36,26 @@ document_text(struct cfg *c, struct cfg_server *s, sp_slice *text)
 	return good && text->p != NULL;
 }
 
+/* The first with the count, the next ones a line each: an operation that a user misses can be looked up. */
 static void
 report_skipped(struct cfg *c, const struct cfg_server *s)
 {
-	const struct sp_spec_op *first = NULL;
-	uint32_t n = 0;
+	uint32_t n = 0, told = 0;
 
-	for (uint32_t i = 0; i < s->spec.nops; i++) {
-		if (s->spec.ops[i].skipped.n == 0)
+	for (uint32_t i = 0; i < s->spec.nops; i++)
+		n += s->spec.ops[i].skipped.n != 0;
+	for (uint32_t i = 0; i < s->spec.nops && told < SKIPS_TOLD; i++) {
+		const struct sp_spec_op *op = &s->spec.ops[i];
+		sp_slice method = sp_method_name((enum sp_method)op->method);
+
+		if (op->skipped.n == 0)
 			continue;
-		if (first == NULL)
-			first = &s->spec.ops[i];
-		n++;
+		if (told++ == 0)
+			WARN(c, &s->document, "%u of %u operations are no tools; the first: %.*s %.*s: %.*s", n, s->spec.nops,
+			    SP_PRI(method), SP_PRI(op->path), SP_PRI(op->skipped));
+		else
+			WARN(c, &s->document, "no tool: %.*s %.*s: %.*s", SP_PRI(method), SP_PRI(op->path), SP_PRI(op->skipped));
 	}
-	if (n != 0)
-		WARN(c, &s->document, "%u of %u operations are no tools; the first: %.*s %.*s: %.*s", n, s->spec.nops,
-		    SP_PRI(sp_method_name((enum sp_method)first->method)), SP_PRI(first->path), SP_PRI(first->skipped));
 }
 
 /* A host that only the document names may not be private: the document may come from anywhere. */

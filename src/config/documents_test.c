@@ -29,7 +29,10 @@ static const char doc[] = "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"ve
 #define HEAD "auth: {type: static}\nservers: {s: {openapi: d.json, "
 #define RULES "}}\nrules: [{allow: s, require_scopes: x}]\n"
 
-static struct kit_file files[] = { { "c.yaml", NULL }, { "d.json", doc }, { NULL, NULL } };
+static const char partly[] = "openapi: 3.0.0\nservers: [{url: https://api.test}]\npaths:\n  /a: {trace: {}}\n"
+    "  /b: {get: {parameters: [{in: query, name: v, style: wavy}]}}\n  /c: {get: {}}\n";
+
+static struct kit_file files[] = { { "c.yaml", NULL }, { "d.json", doc }, { "bad.json", partly }, { NULL, NULL } };
 
 struct world { struct sp_findings f; struct sp_imgb b; struct sp_image img; };
 
@@ -135,6 +138,8 @@ static const struct { const char *name, *yaml, *want; } findings[] = {
 	{ "mutualTLS", HEAD "secrets: {tls: vault:t}" RULES, "does not say where `tls` goes (mutualTLS)" },
 	{ "operations that are none", HEAD SECRETS RULES, "2 operations are no tools; the first: its server http://127.0.0.1:9/" },
 	{ "tools without a credential", HEAD "secrets: {key: vault:k}" RULES, "opened tools need a credential and get none" },
+	{ "every operation that is none is named", "auth: {type: static}\nservers: {s: {openapi: bad.json}}\nrules: [{allow: s}]\n",
+	    "no tool: GET /b: parameter v: style wavy is none of its place" },
 	{ "a tag that no operation has", HEAD SECRETS "}}\nrules: [{allow: \"s.tag:y\"}]\n", "names no tool" },
 };
 
