@@ -12,8 +12,9 @@ static const char help[] =
     "Reads the configuration (sallyport.yaml) and all it names, and prints everything that is wrong or dangerous at\n"
     "once.  No network is used and no secret is opened.  Exit status 1 when there is an error; `serve` refuses the same.\n"
     "\n"
-    "  --full     also print all values in effect, defaults included\n"
-    "  --table    also print tools x sources: a allow, ? ask, s short of a scope, . closed\n"
+    "  -c, --config FILE    the same as FILE\n"
+    "  --full               also print all values in effect, defaults included\n"
+    "  --table              also print tools x sources: a allow, ? ask, s short of a scope, . closed\n"
     "\n"
     "example:\n"
     "  sallyport check sallyport.yaml --table\n";
