@@ -8,6 +8,7 @@
 
 static const char help[] =
     "usage: sallyport check [FILE] [--full] [--table]\n"
+    "       sallyport check --schema\n"
     "\n"
     "Reads the configuration (sallyport.yaml) and all it names, and prints everything that is wrong or dangerous at\n"
     "once.  No network is used and no secret is opened.  Exit status 1 when there is an error; `serve` refuses the same.\n"
@@ -15,15 +16,29 @@ static const char help[] =
     "  -c, --config FILE    the same as FILE\n"
     "  --full               also print all values in effect, defaults included\n"
     "  --table              also print tools x sources: a allow, ? ask, s short of a scope, . closed\n"
+    "  --schema             print the JSON Schema of the configuration instead, for editors\n"
     "\n"
     "example:\n"
     "  sallyport check sallyport.yaml --table\n";
 
-struct check_args { const char *config; bool full, table; };
+struct check_args { const char *config; bool full, table, schema; };
 static const struct sp_opt opts[] = {
 	SP_OPT_TEXT("config", 'c', struct check_args, config, "FILE"), SP_OPT_FLAG("full", 0, struct check_args, full),
-	SP_OPT_FLAG("table", 0, struct check_args, table),
+	SP_OPT_FLAG("table", 0, struct check_args, table), SP_OPT_FLAG("schema", 0, struct check_args, schema),
 };
+
+static int
+print_schema(void)
+{
+	struct sp_out o;
+	bool good;
+
+	sp_out_heap(&o, 1 << 20);
+	sp_config_json_schema(&o);
+	good = sp_checked_print(STDOUT_FILENO, &o);
+	sp_out_free(&o);
+	return good ? 0 : 1;
+}
 
 static int
 run(int argc, char **argv)
@@ -39,6 +54,8 @@ run(int argc, char **argv)
 
 	if (status != SP_OPTS_GO)
 		return status;
+	if (a.schema)
+		return print_schema();
 	if (sp_checked_open(n == 1 ? file : a.config, true, &b, &img) != SP_OK)
 		return 1;
 	sp_out_heap(&o, 64 << 20);

@@ -310,6 +310,28 @@ write_edited(struct sp_out *o, sp_slice text, const struct sp_edit *what, const 
 	return ok && !o->full;
 }
 
+/* YAML ends lines in more ways than we count: CR alone, NEL, LS, PS. */
+static bool
+has_odd_breaks(sp_slice text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		sp_slice rest = sp_sub(text, i, 3);
+
+		if ((text.p[i] == '\r' && !sp_starts(rest, SP_LIT("\r\n"))) || sp_starts(rest, SP_LIT("\xc2\x85")) ||
+		    sp_eq(rest, SP_LIT("\xe2\x80\xa8")) || sp_eq(rest, SP_LIT("\xe2\x80\xa9")))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_block(sp_slice text, const struct node *root)
+{
+	size_t at = line_at(text, root->line);
+
+	return root->col == 1 && at < text.n && text.p[at] != '{';
+}
+
 enum sp_status
 sp_edit_add(struct sp_arena *mem, sp_slice text, const struct sp_edit *what, struct sp_out *out, struct sp_err *e)
 {
@@ -323,7 +345,9 @@ sp_edit_add(struct sp_arena *mem, sp_slice text, const struct sp_edit *what, str
 	for (const struct node *s = servers == NULL ? NULL : servers->first; s != NULL && servers->kind == NODE_MAP; s = s->next)
 		if (sp_eq(s->key->text, what->name))
 			return sp_fail(e, SP_E_CONFIG, NULL, "there is a server %.*s already, in line %u", SP_PRI(what->name), s->key->line);
-	if (root->n == 0 || text.p[line_at(text, root->line) + root->col - 1] == '{' || root->col != 1)
+	if (has_odd_breaks(text))
+		return sp_fail(e, SP_E_REFUSED, NULL, "the file has line breaks that are neither LF nor CRLF");
+	if (root->n == 0 || !is_block(text, root))
 		return sp_fail(e, SP_E_REFUSED, NULL, "the file is written between braces, or is indented");
 	if (!find_place(text, root, "servers", 0, &p[0]))
 		return sp_fail(e, SP_E_REFUSED, NULL, "`servers` is not written as lines `NAME:`");

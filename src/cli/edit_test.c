@@ -39,6 +39,8 @@ static const struct row {
 	{ "servers without any", "servers:\nrules:\n  - {allow: a}\n", NULL, false, SP_E_REFUSED },
 	{ "a comment that is text", "servers:\n  a:\n    openapi: |\n      a\n      # b\n", NULL, false, SP_E_REFUSED },
 	{ "a second document's mark", AUTH "servers:\n  a: {openapi: a.json}\n...\n", NULL, false, SP_E_REFUSED },
+	{ "carriage returns alone", "\r a*a: \n", NULL, false, SP_E_REFUSED },
+	{ "lines that end in U+2028", "servers:\n  a: {openapi: a.json}\xe2\x80\xa8rules: []\n", NULL, false, SP_E_REFUSED },
 	{ "there already", "servers:\n  wiki: {mcp: x}\n", NULL, false, SP_E_CONFIG },
 	{ "Q08 a repeated key", "servers:\n  a: {openapi: a.json}\nservers:\n  b: {openapi: a.json}\n", NULL, false, SP_E_CONFIG },
 	{ "an alias", "servers: &x\n  a: {openapi: a.json}\nrules: *x\n", NULL, false, SP_E_CONFIG },

@@ -240,6 +240,11 @@ def test_why_about_what_only_the_gateway_knows(pets):
     pets.run("why", "--as", "static/ann", "--tool", "wiki.a", "--prompt", "wiki.x", status=2)
 
 
+def test_check_prints_a_schema_for_editors(folder):
+    schema = json.loads(folder.run("check", "--schema").stdout)
+    assert {"auth", "servers", "rules"} <= set(schema["properties"]) and schema["additionalProperties"] is False
+
+
 def test_doctor_looks_at_the_configuration(folder):
     folder.write("sallyport.yaml", "auth: {type: static}\nservers:\n  w: {mcp: https://w.example.com/mcp, secrets: {t: \"command:no-such-program x\"}}\n"
                  "rules:\n  - {allow: w}\n")
