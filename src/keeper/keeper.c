@@ -114,6 +114,17 @@ say_up(struct sp_keeper *k, const char *why)
 		sp_log(SP_ERROR, "keeper.mute");
 }
 
+/* env: and credential: keep what they had at start, so a key that was changed since does not come from there. */
+static void
+say_locked(struct sp_keeper *k, enum sp_status st, const char *why)
+{
+	char text[500];
+
+	snprintf(text, sizeof text, "%.300s%s", why, st != SP_E_REFUSED ? "" : ". If its key was changed (`sallyport vault "
+	    "rekey --new`), `unlock:` must name the new one: write it and start the gateway again");
+	say_up(k, text);
+}
+
 /* M23: the material goes straight into locked memory, and stays there for a change of key. */
 static bool
 on_unlock(struct sp_keeper *k, sp_slice body, int fd)
@@ -137,7 +148,7 @@ on_unlock(struct sp_keeper *k, sp_slice body, int fd)
 	else
 		st = sp_admin_unlock(&k->admin, &material, &older, &e);
 	if (st != SP_OK) {
-		say_up(k, e.log);
+		say_locked(k, st, e.log);
 		return true;
 	}
 	if (older) {

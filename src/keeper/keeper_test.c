@@ -304,6 +304,120 @@ test_restart_keeps_all(void **state)
 	forget(&v->super);
 }
 
+static uint32_t
+rekey(struct env *v, struct end *cli, unsigned step, const char *material)
+{
+	char text[4096];
+	struct sp_out o;
+	uint32_t st;
+
+	sp_out_heap(&o, 4096);
+	sp_out_be(&o, step, 1);
+	sp_out_str(&o, material);
+	st = ask(v, cli, SP_ADMIN_VAULT_REKEY, sp_out_view(&o), text, sizeof text);
+	if (strstr(text, material) != NULL)
+		fail_msg("the answer shows the key");
+	sp_out_free(&o);
+	return st;
+}
+
+static void
+again(struct env *v, const char *material)
+{
+	stop(v);
+	forget(&v->super);
+	make_image(v);
+	start(v);
+	turn(v, NULL);
+	unlock(v, material);
+}
+
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/*
+ * The key of a running gateway's vault is changed: everybody keeps what he has, statements get another key at once, and
+ * after a restart only the new key opens; in between both do.
+ */
+static void
+test_rekey(void **state)
+{
+	static const struct { const char *name, *material; } rows[] = {
+		{ "a key file", HEX "\n" }, { "a passphrase, by terminal or env:", "another long passphrase" },
+		{ "32 raw bytes, as a credential", "\x01\xff" "2345678901234567890123456789\x02\xfe" },
+	};
+
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		struct env *v = keeper_new(&texts);
+		struct end *one = END(), *front = END(), *cli = END(), *after = END();
+		uint8_t key[2][32];
+		void *gone = v;
+
+		unlock(v, "correct horse battery");
+		peer(v, SP_EGRESS, 0, one);
+		peer(v, SP_FRONT, 0, front);
+		memcpy(key[0], last(front, SP_M_STATEMENT_KEY)->body, 32);
+		forget(one);
+		control(v, (uint32_t)geteuid(), cli);
+		CHECK(rows[i].name, rekey(v, cli, SP_REKEY_BEGIN, rows[i].material) == SP_OK);
+		turn(v, one);
+		turn(v, front);
+		CHECK(rows[i].name, count(one, SP_M_STATEMENT_KEY) == 1 && count(one, SP_M_SECRET) == 0);
+		memcpy(key[1], last(front, SP_M_STATEMENT_KEY)->body, 32);
+		CHECK(rows[i].name, memcmp(key[0], key[1], 32) != 0);
+		CHECK("not the new key", rekey(v, cli, SP_REKEY_END, "some other long passphrase") == SP_E_REFUSED);
+		end_free(cli);
+		again(v, "correct horse battery");		/* keeper dies before the end */
+		CHECK("the old key still opens", sp_vault_half_rekeyed(v->k->admin.vault));
+		again(v, rows[i].material);
+		CHECK("the new one too", v->k->admin.vault != NULL);
+		cli = END();
+		control(v, (uint32_t)geteuid(), cli);
+		CHECK(rows[i].name, rekey(v, cli, SP_REKEY_END, rows[i].material) == SP_OK);
+		again(v, rows[i].material);
+		peer(v, SP_EGRESS, 0, after);
+		CHECK(rows[i].name, has(after, "secret-of-one"));
+		assert_memory_equal(last(after, SP_M_STATEMENT_KEY)->body, key[1], 32);
+		again(v, "correct horse battery");		/* what env: still holds, after --new */
+		CHECK("the old key is refused", v->k->admin.vault == NULL && has(&v->super, "wrong key"));
+		CHECK("and it is said what to do", has(&v->super, "`unlock:` must name the new one"));
+		forget(&v->super);
+		end_free(one);
+		end_free(front);
+		end_free(cli);
+		end_free(after);
+		assert_int_equal(teardown(&gone), 0);
+	}
+}
+
+static void
+test_rekey_refused(void **state)
+{
+	static const struct { const char *name; unsigned step; const char *material; uint32_t want; } rows[] = {
+		{ "empty", SP_REKEY_BEGIN, "", SP_E_BAD_PARAMS }, { "no such step", 9, HEX, SP_E_BAD_PARAMS },
+		{ "a short passphrase", SP_REKEY_BEGIN, "short", SP_E_CONFIG }, { "an end without beginning", SP_REKEY_END, HEX, SP_E_REFUSED },
+	};
+	struct env *v = *state;
+	struct end *cli = END(), *one = END();
+
+	unlock(v, "correct horse battery");
+	control(v, (uint32_t)geteuid(), cli);
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		char text[4096];
+		struct sp_out o;
+
+		sp_out_heap(&o, 4096);
+		sp_out_be(&o, rows[i].step, 1);
+		sp_out_str(&o, rows[i].material);
+		CHECK(rows[i].name, ask(v, cli, SP_ADMIN_VAULT_REKEY, sp_out_view(&o), text, sizeof text) == rows[i].want);
+		sp_out_free(&o);
+	}
+	again(v, "correct horse battery");
+	peer(v, SP_EGRESS, 0, one);
+	assert_true(has(one, "secret-of-one"));
+	end_free(one);
+	end_free(cli);
+}
+
 /* A store that cannot be opened is said to super, in words, and keeper does nothing else. */
 static void
 test_damaged_store_is_said(void **state)
@@ -334,7 +448,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_up), T(test_wrong_key_is_said), T(test_secrets_go_to_their_server_only), T(test_m25_references),
 		T(test_rotation), T(test_tokens), T(test_q01_manage_may_not), T(test_q06_other_uid), T(test_offences),
-		T(test_restart_keeps_all), T(test_damaged_store_is_said),
+		T(test_restart_keeps_all), T(test_damaged_store_is_said), cmocka_unit_test(test_rekey), T(test_rekey_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

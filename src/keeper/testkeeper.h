@@ -5,13 +5,8 @@
 #ifndef SP_KEEPER_TESTKEEPER_H
 #define SP_KEEPER_TESTKEEPER_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "audit/files.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
