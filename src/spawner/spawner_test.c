@@ -41,7 +41,7 @@ static const struct { const char *name, *text; } scripts[] = {
 /* What the file names.  "@" stands for the folder of the scripts. */
 static const char *const commands[] = {
 	"echo hello", "echo  a   b ", "false", "sp-no-such-program s3cr3t", "yes", "env", "sleep 1000",
-	"grep NoNewPrivs /proc/self/status", "sh -c exit", "@stubborn", "@daemon", "@suicide", "@streams", "ls /proc/self/fd", "@fails",
+	"grep NoNewPrivs /proc/self/status", "grep Seccomp: /proc/self/status", "sh -c exit", "@stubborn", "@daemon", "@suicide", "@streams", "ls /proc/self/fd", "@fails",
 	"@absent", "echo ${HOME} $(id) ; `id` | cat",
 };
 
@@ -293,6 +293,7 @@ static const struct { const char *name, *command; uint32_t status; const char *o
 	{ "stdin is empty, stderr nobody's, the folder /", "@streams", SP_OK, "/\n", "" },
 	{ "O04 no descriptor of ours", "ls /proc/self/fd", SP_OK, "0\n1\n2\n3\n", "" },
 	{ "no new privileges", "grep NoNewPrivs /proc/self/status", SP_OK, "NoNewPrivs:\t1\n", "" },
+	{ "the filter is theirs too", "grep Seccomp: /proc/self/status", SP_OK, "Seccomp:\t2\n", "" },
 	{ "O02 a reference that is not in the configuration", "echo other", SP_E_REFUSED, "", "not in the configuration" },
 	{ "O02 a beginning of one", "echo", SP_E_REFUSED, "", "not in the configuration" },
 };
