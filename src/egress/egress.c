@@ -234,7 +234,8 @@ sp_egress_drain(struct sp_egress *eg)
 	for (uint32_t i = 0; i < SP_FRONTS_MAX; i++)
 		if (eg->fronts[i] != NULL)
 			return;
-	eg->cfg.done(eg->cfg.ctx);
+	if (eg->mcp == NULL || sp_mcp_close(eg->mcp))
+		eg->cfg.done(eg->cfg.ctx);
 }
 
 void

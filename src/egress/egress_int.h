@@ -91,6 +91,9 @@ sp_slice sp_creds_missing(const struct sp_egress *eg, const struct sp_img_op *op
 /* mcp_*.c: a server of kind mcp */
 SP_MUST enum sp_status sp_mcp_new(struct sp_egress *eg, struct sp_err *e);
 void sp_mcp_free(struct sp_egress *eg);
+/* No call comes any more: sessions are ended.  True: all of that is done; else sp_egress_drain() comes again. */
+SP_MUST bool sp_mcp_close(struct sp_mcp *m);
+SP_MUST bool sp_mcp_is_closed(const struct sp_mcp *m);
 void sp_mcp_start(struct sp_mcp *m);			/* keeper has sent everything */
 SP_MUST bool sp_mcp_known(const struct sp_mcp *m);	/* what it offers */
 void sp_mcp_front(struct sp_egress_front *f);		/* a new one */

@@ -258,14 +258,14 @@ bad_status(struct sp_call *c, unsigned status)
 	fail(c, SP_FAILED, status, "not an answer of the protocol", sp_str(text));
 }
 
-/* The session is over, so nothing was executed: once more, in another. */
+/* The session is over, so nothing was executed: once more, in another.  404 says so; many servers say 400. */
 static bool
 renews(struct sp_call *c, unsigned status)
 {
 	struct sp_mcp_call *k = c->mcp;
 	struct sp_upsession *up = k->up;
 
-	if (status != 404 || up == NULL || up->id[0] == '\0' || k->renewed || k->stage == SP_UP_RESUMES)
+	if ((status != 404 && status != 400) || up == NULL || up->id[0] == '\0' || k->renewed || k->stage == SP_UP_RESUMES)
 		return false;
 	k->renewed = true;
 	k->up = NULL;

@@ -314,7 +314,7 @@ on_end(struct sp_ex *ex, enum sp_ex_end how, const char *why)
 			return;
 	}
 	f->ex = NULL;
-	if (how == SP_EX_STATUS && ex->status == 404 && m->own.id[0] != '\0' && !f->renewed) {
+	if (how == SP_EX_STATUS && (ex->status == 404 || ex->status == 400) && m->own.id[0] != '\0' && !f->renewed) {
 		sp_upsession_gone(m, &m->own);
 		forget_fetch(m);
 		sp_fetch_start(m);
@@ -421,6 +421,12 @@ sp_fetch_changed(struct sp_mcp *m)
 	/* The upstream may say so ten thousand times: it is asked once a second (threat row E24). */
 	f->soon = true;
 	sp_mcp_refresh_in(m, at > now ? at - now : 1);
+}
+
+void
+sp_fetch_stop(struct sp_mcp *m)
+{
+	forget_fetch(m);
 }
 
 void

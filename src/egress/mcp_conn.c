@@ -593,7 +593,8 @@ on_tick(uv_timer_t *t)
 		end_session(m, s);
 		forget(m, s);
 	}
-	sp_watch_tick(m, now);
+	if (!m->closing)
+		sp_watch_tick(m, now);
 }
 
 static void
@@ -643,6 +644,33 @@ void
 sp_mcp_refresh_in(struct sp_mcp *m, uint64_t ms)
 {
 	uv_timer_start(m->refresh, on_refresh, ms, 0);
+}
+
+bool
+sp_mcp_close(struct sp_mcp *m)
+{
+	if (!m->closing) {
+		m->closing = true;
+		m->started = false;
+		uv_timer_stop(m->refresh);
+		sp_watch_reset(m);
+		sp_fetch_stop(m);
+		sp_ex_stop(&m->probe);
+		while (m->first != NULL) {
+			end_session(m, m->first);
+			forget(m, m->first);
+		}
+		end_session(m, &m->own);
+		sp_upsession_gone(m, &m->own);
+		m->closed = true;
+	}
+	return m->closed && m->eg->exchanges == NULL;
+}
+
+bool
+sp_mcp_is_closed(const struct sp_mcp *m)
+{
+	return m->closed;
 }
 
 static void

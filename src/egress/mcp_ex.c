@@ -50,6 +50,8 @@ sp_ex_new(struct sp_egress *eg, enum sp_method method, const struct sp_ex_ops *o
 static void
 ex_free(struct sp_ex *ex)
 {
+	struct sp_egress *eg = ex->eg;
+
 	*(ex->prev == NULL ? &ex->eg->exchanges : &ex->prev->next) = ex->next;
 	if (ex->next != NULL)
 		ex->next->prev = ex->prev;
@@ -61,6 +63,8 @@ ex_free(struct sp_ex *ex)
 	sp_out_free(&ex->text);
 	sp_sse_free(&ex->sse);
 	free(ex);
+	if (eg->draining && eg->exchanges == NULL && eg->mcp != NULL && sp_mcp_is_closed(eg->mcp))
+		sp_egress_drain(eg);
 }
 
 void

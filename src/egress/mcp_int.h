@@ -148,6 +148,7 @@ struct sp_schema_slot { const struct sp_item *item; struct sp_schema *schema; };
 struct sp_mcp {
 	struct sp_egress *eg;
 	bool	 started;		/* keeper has sent everything */
+	bool	 closing, closed;	/* its end has begun; every session has been told */
 	enum sp_era era;		/* 0: not known */
 	struct sp_ex *probe;
 	char	 down[200];		/* why not, for callers */
@@ -205,6 +206,7 @@ void sp_fetch_step(struct sp_mcp *m);			/* the session may be there */
 void sp_fetch_failed(struct sp_mcp *m);
 void sp_fetch_changed(struct sp_mcp *m);		/* list_changed: soon, once */
 void sp_catalog_push(struct sp_egress_front *f);	/* more of it, as far as the channel goes */
+void sp_fetch_stop(struct sp_mcp *m);
 void sp_fetch_free(struct sp_mcp *m);
 
 /* mcp_call.c */
