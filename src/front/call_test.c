@@ -319,6 +319,14 @@ test_cancel(void **state)
 	tw_close(&w);
 }
 
+static unsigned done;
+
+static void
+on_done(void *ctx)
+{
+	done++;
+}
+
 /* mcp-spec 1.3: in the legacy era it goes on, and keeps its place until egress ends it; then egress may forget it. */
 static void
 test_goes_on(void **state)
@@ -350,14 +358,21 @@ test_goes_on(void **state)
 	tw_turn(&w, 6);
 	assert_true(w.calls[2].cancelled);
 	assert_int_equal(w.f.norphans, 0);
-	/* With its egress go those that it had. */
+	/* With its egress go those that it had, and a front that drains waits for them. */
 	fd = call("dns_list", "{}");
 	close(fd);
 	tw_turn(&w, 6);
 	assert_int_equal(w.f.norphans, 1);
+	w.f.done = on_done;
+	sp_front_drain(&w.f);
+	sp_front_tick(&w.f);
+	assert_int_equal(done, 0);
 	sp_chan_free(&w.egress);
 	tw_turn(&w, 6);
 	assert_int_equal(w.f.norphans, 0);
+	sp_front_tick(&w.f);
+	assert_int_equal(done, 1);
+	w.f.done = NULL;
 	tw_close(&w);
 }
 

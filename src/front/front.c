@@ -62,12 +62,13 @@ read_params(struct sp_front *f, struct sp_err *e)
 	return SP_OK;
 }
 
+/* The last connection is gone; calls that go on without theirs are waited for (the one who drains us has a limit). */
 static void
 on_empty(void *ctx)
 {
 	struct sp_front *f = ctx;
 
-	if (f->done != NULL)
+	if (f->done != NULL && f->norphans == 0)
 		f->done(f->done_ctx);
 }
 
@@ -99,6 +100,8 @@ sp_front_tick(struct sp_front *f)
 		return;
 	f->ticking = false;
 	uv_timer_stop(&f->tick);
+	if (f->hub.draining && f->hub.nconn == 0)
+		on_empty(f);
 }
 
 bool

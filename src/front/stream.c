@@ -320,8 +320,8 @@ is_newest(const struct sp_stream *s)
 
 	if (!s->q.has_session)
 		return true;
-	for (const struct sp_stream *t = f->first_stream; t != NULL; t = t->next)
-		if (t->serial > s->serial && t->q.has_session &&
+	for (const struct sp_stream *t = f->first_stream; t != NULL && t->serial > s->serial; t = t->next)
+		if (t->q.has_session &&
 		    memcmp(t->q.session, s->q.session, sizeof s->q.session) == 0)
 			return false;
 	return true;
