@@ -42,7 +42,8 @@ class Folder:
         return text.replace("8420", str(self.port)).replace("8081", str(self.pdns.http))
 
     def yaml(self, text):
-        (self.path / "sallyport.yaml").write_text(f"listen: 127.0.0.1:{self.port}\n" + self.here(text))
+        listen = "" if re.search(r"^listen:", text, re.M) else f"listen: 127.0.0.1:{self.port}\n"
+        (self.path / "sallyport.yaml").write_text(listen + self.here(text))
 
     def sh(self, command):
         command = self.here(command.split("   #")[0])
