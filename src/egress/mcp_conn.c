@@ -594,7 +594,7 @@ on_tick(uv_timer_t *t)
 		forget(m, s);
 	}
 	if (!m->closing)
-		sp_watch_tick(m, now);
+		sp_watch_step(m);
 }
 
 static void

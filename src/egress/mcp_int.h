@@ -221,13 +221,12 @@ uint32_t sp_mcp_wanted_level(struct sp_call *c);	/* of the call, else of its ses
 
 
 /* mcp_watch.c */
-void sp_watch_step(struct sp_mcp *m);			/* open it, if it can be */
+void sp_watch_step(struct sp_mcp *m);			/* open it, if it can be; once a second, too */
 void sp_watch_reset(struct sp_mcp *m);			/* the session, or the era, is another */
 void sp_watch_updated(struct sp_mcp *m, sp_jval *params);
 /* SP_E_FULL: too many. */
 SP_MUST enum sp_status sp_watch_subscribe(struct sp_mcp *m, sp_slice session, sp_slice uri);
 void sp_watch_unsubscribe(struct sp_mcp *m, sp_slice session, sp_slice uri);
-void sp_watch_tick(struct sp_mcp *m, uint64_t now_ms);
 void sp_watch_free(struct sp_mcp *m);
 
 static inline uint64_t

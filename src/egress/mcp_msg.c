@@ -112,12 +112,9 @@ read_caps(sp_jval *c)
 static void
 read_server(sp_jval *result, struct sp_upmsg_server *s)
 {
-	int64_t ttl;
-
 	s->caps = read_caps(SP_JGET(result, "capabilities"));
 	s->instructions = sp_jis_str(SP_JGET(result, "instructions")) ? sp_jtext(SP_JGET(result, "instructions")) :
 	    (sp_slice){ NULL, 0 };
-	s->ttl_ms = sp_jint(SP_JGET(result, "ttlMs"), &ttl) ? (ttl < 0 ? 0 : ttl) : -1;
 }
 
 bool

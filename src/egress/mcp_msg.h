@@ -42,7 +42,6 @@ struct sp_upmsg_server {
 	bool	 modern, legacy;	/* discover: what its supportedVersions name of ours */
 	uint32_t caps;			/* enum sp_mcp_cap */
 	sp_slice instructions;
-	int64_t	 ttl_ms;		/* -1: none was said */
 };
 SP_MUST bool sp_upmsg_initialized(sp_jval *result, struct sp_upmsg_server *out);
 SP_MUST bool sp_upmsg_discovered(sp_jval *result, struct sp_upmsg_server *out);

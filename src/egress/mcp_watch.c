@@ -301,12 +301,6 @@ sp_watch_reset(struct sp_mcp *m)
 		}
 }
 
-void
-sp_watch_tick(struct sp_mcp *m, uint64_t now_ms)
-{
-	sp_watch_step(m);
-}
-
 static void
 union_changed(struct sp_mcp *m)
 {
