@@ -97,7 +97,7 @@ check_name(struct adding *a)
 	good = a->kind == SP_COMPONENT_RESOURCE ? sp_res_uri_ok(a->item.c.name) : sp_res_template_ok(a->item.c.name);
 	if (!good)
 		return leave_out(a, "its URI is not an absolute one of at most 4096 plain characters");
-	if (sp_scheme_is_active(sp_scheme(a->item.c.name)))
+	if (sp_uri_is_active(a->item.c.name))
 		return leave_out(a, "its URI has a scheme that is not handed on");
 	return SP_OK;
 }

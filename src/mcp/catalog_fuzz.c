@@ -54,7 +54,7 @@ look(const struct sp_catalog *c, enum sp_component_kind kind)
 		sp_json_free(&s);
 	}
 	if (kind == SP_COMPONENT_RESOURCE || kind == SP_COMPONENT_TEMPLATE)
-		assert(!sp_scheme_is_active(sp_scheme(it->c.name)) && sp_catalog_has_scheme(c, sp_scheme(it->c.name)));
+		assert(!sp_uri_is_active(it->c.name) && sp_catalog_has_scheme(c, sp_scheme(it->c.name)));
 	sp_json_free(&j);
 }
 

@@ -172,6 +172,8 @@ static const struct {
 	{ "a scheme alone", RES, "{\"uri\":\"wiki:\",\"name\":\"a\"}", false, "absolute" },
 	{ "O09 javascript:", RES, "{\"uri\":\"javascript:alert(1)\",\"name\":\"a\"}", false, "scheme" },
 	{ "O09 JavaScript: in mixed case", RES, "{\"uri\":\"JavaScript:alert(1)\",\"name\":\"a\"}", false, "scheme" },
+	{ "data: as a name", RES, "{\"uri\":\"data://config\",\"name\":\"a\"}", true, "{\"uri\":\"data://config\",\"name\":\"a\"}" },
+	{ "O09 data: with an authority and a document", RES, "{\"uri\":\"data://text/html,x\",\"name\":\"a\"}", false, "scheme" },
 	{ "O09 data:", RES, "{\"uri\":\"data:text/html,x\",\"name\":\"a\"}", false, "scheme" },
 	{ "a URI with an expression", RES, "{\"uri\":\"wiki://{a}\",\"name\":\"a\"}", false, "absolute" },
 	{ "a negative size goes", RES, "{\"uri\":\"wiki://a\",\"name\":\"a\",\"size\":-1}", true, "{\"uri\":\"wiki://a\",\"name\":\"a\"}" },

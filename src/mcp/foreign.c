@@ -78,15 +78,20 @@ sp_res_template_ok(sp_slice t)
 }
 
 bool
-sp_scheme_is_active(sp_slice scheme)
+sp_uri_is_active(sp_slice uri)
 {
 	static const sp_slice active[] = {
 		SP_LIT_INIT("javascript"), SP_LIT_INIT("vbscript"), SP_LIT_INIT("livescript"), SP_LIT_INIT("data"),
 		SP_LIT_INIT("blob"), SP_LIT_INIT("about"), SP_LIT_INIT("view-source"), SP_LIT_INIT("filesystem"),
-		SP_LIT_INIT("jar"), SP_LIT_INIT("chrome"), SP_LIT_INIT("resource"), SP_LIT_INIT("res"), SP_LIT_INIT("mhtml"),
+		SP_LIT_INIT("jar"), SP_LIT_INIT("chrome"), SP_LIT_INIT("res"), SP_LIT_INIT("mhtml"),
 		SP_LIT_INIT("mk"), SP_LIT_INIT("shell"), SP_LIT_INIT("ms-its"), SP_LIT_INIT("ms-msdt"), SP_LIT_INIT("search-ms"),
 	};
 
+	sp_slice scheme = sp_scheme(uri), rest = uri;
+
+	/* data://config is the way many servers name things; without a comma no reader of RFC 2397 makes a document of it. */
+	if (sp_take_nocase(&rest, SP_LIT("data://")) && !sp_has_byte(rest, ','))
+		return false;
 	for (size_t i = 0; i < SP_COUNT(active); i++)
 		if (sp_eq_nocase(scheme, active[i]))
 			return true;

@@ -17,8 +17,8 @@ SP_MUST bool sp_res_uri_ok(sp_slice uri);
 SP_MUST bool sp_res_template_ok(sp_slice uri_template);
 /* Up to the first ':'; empty: none. */
 sp_slice sp_scheme(sp_slice uri);
-/* One whose text may be run or shown as a document of the viewer's own: javascript, data, vbscript, blob, about, … */
-SP_MUST bool sp_scheme_is_active(sp_slice scheme);
+/* Of a scheme whose text may be run or shown as a document of the viewer's own: javascript, data, vbscript, blob, about, … */
+SP_MUST bool sp_uri_is_active(sp_slice uri);
 
 /* Members of an object.  Each writes `"key":value,` if there is something to write, and nothing else. */
 /* A text without control and bidi characters, cut at `max` bytes. */

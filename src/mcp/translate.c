@@ -47,7 +47,7 @@ link_ok(const struct sp_hop *h, sp_slice uri)
 {
 	sp_slice scheme = sp_scheme(uri);
 
-	if (!sp_res_uri_ok(uri) || sp_scheme_is_active(scheme))
+	if (!sp_res_uri_ok(uri) || sp_uri_is_active(uri))
 		return false;
 	if (sp_eq_nocase(scheme, SP_LIT("https")) || sp_eq_nocase(scheme, SP_LIT("http")))
 		return true;

@@ -8,7 +8,7 @@
  *
  * Links (threat row O09): the URI of a resource_link or of an embedded resource may have the scheme http, https, or one
  * that the server itself lists resources or templates with (so also file: and ui:, if it does); never javascript:,
- * data: and the like (sp_scheme_is_active()).  Any other link becomes a text block that says so, an embedded text becomes
+ * data: and the like (sp_uri_is_active()).  Any other link becomes a text block that says so, an embedded text becomes
  * a text block, an embedded blob a text block that says so; of resources/read the contents under such a URI are left out,
  * but those under the URI that was asked for.  A content block of a type that we do not know becomes a text block that
  * says so.  Texts themselves are not changed.
