@@ -309,11 +309,29 @@ sp_cfg_secret_of(const struct cfg_server *s, const struct cfg_tool *t, uint32_t 
 }
 
 static bool
+one_slot(const struct cfg_server *s, const struct cfg_secret *x, const struct cfg_secret *y)
+{
+	const struct sp_spec_scheme *a = &s->spec.schemes[x->scheme], *b = &s->spec.schemes[y->scheme];
+	sp_slice field = x->has_as ? x->field : a->field, other = y->has_as ? y->field : b->field;
+
+	return (x->has_as ? x->place : a->place) == (y->has_as ? y->place : b->place) && sp_eq_nocase(field, other);
+}
+
+/* Every scheme has a secret, and no two of them want the same place: a request has one Authorization. */
+static bool
 all_configured(const struct cfg_server *s, const struct cfg_tool *t, uint32_t option)
 {
-	for (uint32_t i = 0; i < t->op->nneed[option]; i++)
-		if (sp_cfg_secret_of(s, t, t->op->options[option][i]) == NULL)
+	const uint32_t *need = t->op->options[option];
+
+	for (uint32_t i = 0; i < t->op->nneed[option]; i++) {
+		const struct cfg_secret *x = sp_cfg_secret_of(s, t, need[i]);
+
+		if (x == NULL)
 			return false;
+		for (uint32_t k = 0; k < i; k++)
+			if (one_slot(s, x, sp_cfg_secret_of(s, t, need[k])))
+				return false;
+	}
 	return true;
 }
 
