@@ -78,17 +78,20 @@ option(struct sp_out *o, const char *name, const struct sp_out *value)
 	sp_shell_word(o, sp_out_view(value));
 }
 
-/* SERVER.NAME, SERVER.resource:URI or SERVER.prompt:NAME, as rules write it. */
+/* --tool SERVER.NAME, --prompt SERVER.NAME or --resource SERVER:URI. */
 static void
 name_write(struct sp_out *o, const struct sp_image *img, const struct sp_component *what)
 {
-	sp_out_slice(o, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, what->server)->name));
-	sp_out_byte(o, '.');
-	if (what->kind == SP_COMPONENT_PROMPT)
-		sp_out_str(o, "prompt:");
-	else if (what->kind != SP_COMPONENT_TOOL)
-		sp_out_str(o, "resource:");
-	sp_out_slice(o, sp_sub(what->name, 0, 512));
+	bool by_uri = what->kind == SP_COMPONENT_RESOURCE || what->kind == SP_COMPONENT_TEMPLATE;
+	char buf[640];
+	struct sp_out name;
+
+	sp_out_init(&name, buf, sizeof buf);
+	sp_out_slice(&name, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, what->server)->name));
+	sp_out_byte(&name, by_uri ? ':' : '.');
+	sp_out_slice(&name, sp_sub(what->name, 0, 512));
+	sp_out_str(o, by_uri ? " --resource " : what->kind == SP_COMPONENT_PROMPT ? " --prompt " : " --tool ");
+	sp_shell_word(o, sp_out_view(&name));
 }
 
 /* sallyport why --as SOURCE/USER --tool SERVER.NAME …: arguments are left to the operator,
@@ -108,10 +111,7 @@ why_write(struct sp_out *o, struct sp_front *f, const struct sp_req *q, const st
 	}
 	sp_out_str(o, "sallyport why --as ");
 	sp_shell_word(o, sp_out_view(&as));
-	sp_out_init(&as, a, sizeof a);
-	name_write(&as, img, what);
-	sp_out_str(o, " --tool ");
-	sp_shell_word(o, sp_out_view(&as));
+	name_write(o, img, what);
 	sp_out_init(&list, b, sizeof b);
 	sp_scopes_write(&list, img, q->who->scopes, q->who->scope_words);
 	option(o, " --scopes ", &list);
@@ -179,8 +179,11 @@ sp_deny(struct sp_front *f, const struct sp_req *q, const struct sp_component *w
 	if (!sp_quota_take(&f->denials, uv_now(f->loop)))
 		return;
 	sp_out_init(&o, buf, sizeof buf);
+	/* Of a name that nobody has there is nothing to explain but which names there are. */
 	if (what != NULL)
 		why_write(&o, f, q, what, d->outcome == SP_REFUSED_ARGS);
+	else
+		sp_out_str(&o, "sallyport tools");
 	if (d->reason_rule < img->head->rules.n)
 		line = SP_IMG_AT(img, img->head->rules, rule, d->reason_rule)->line;
 	sp_log(SP_WARN, "denied", SP_C("reason", d->reason), SP_U("line", line), SP_S("tool", q->ask.name),

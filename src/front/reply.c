@@ -159,8 +159,14 @@ sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
 	    img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));
 	a.extra[a.nextra].name = "WWW-Authenticate";
 	a.extra[a.nextra++].value = sp_out_view(&value);
+	if (word.n == 0 && !value.full) {
+		/* Nothing was offered, so nothing was wrong: the challenge says it all. */
+		sp_conn_answer(c, &a, NULL, 0);
+		sp_out_free(&value);
+		return;
+	}
 	sp_out_str(o, "{\"error\":");
-	sp_jout_str(o, word.n == 0 ? SP_LIT("unauthorized") : word);
+	sp_jout_str(o, word);
 	sp_out_str(o, ",\"error_description\":");
 	sp_jout_str(o, sp_str(info->text));
 	if (scope.n != 0) {

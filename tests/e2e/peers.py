@@ -386,6 +386,32 @@ def upstream(kind, folder, bearer="", only=""):
     return Upstream(folder, ["node", str(servers / f"{kind}.mjs"), "PORT", bearer, only])
 
 
+class Forwarder:
+    """nginx in front of a gateway, adding the bearer token that a client cannot send; clients come to its port."""
+
+    def __init__(self, folder, port):
+        self.folder, self.port, self.process = pathlib.Path(folder), port, None
+
+    def start(self, to, token):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temp = " ".join(f"{k}_temp_path {self.folder}/{k};" for k in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.folder / "nginx.conf").write_text(f"""
+daemon off; master_process off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log;
+events {{ worker_connections 256; }}
+http {{ access_log off; {temp}
+  server {{ listen 127.0.0.1:{self.port}; location / {{ proxy_pass http://127.0.0.1:{to}; proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Host $http_host; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {token}"; }} }} }}""")
+        self.process = subprocess.Popen(["nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("nginx", lambda: can_connect(self.port), 10)
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
 class Stream:
     """A request whose answer is an event stream, read as it comes."""
 

@@ -33,6 +33,10 @@ export const tools = {
 	multiple_content_types: ["Answers with several things", object(), async () => ({ content: [
 		{ type: "text", text: "Multiple content types test:" }, { type: "image", data: png, mimeType: "image/png" },
 		{ type: "resource", resource: { uri: "test://mixed-content-resource", mimeType: "application/json", text: '{"test":"data"}' } }] })],
+	logging_tool: ["Says something, if it may", object(), async (_, io) => {
+		await io.log("info", "said");
+		return text("done");
+	}],
 	region: ["Wants its argument in a header too", object({ region: { ...string, "x-mcp-header": "Region" }, n: { type: "integer" } }, ["region"]),
 		async ({ region }) => text(`region ${region}`)],
 	sampling: ["Asks the model something", object({ prompt: string }),
