@@ -244,11 +244,13 @@ def test_client_that_leaves_cancels(front_of):
         return False
 
     faulty.behave = behave
-    text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                       "params": {"name": "dns_listZones", "arguments": {"server_id": "localhost"}}})
+    text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "dns_listZones", "arguments": {"server_id": "localhost"},
+        "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}})
     s = socket.create_connection(("127.0.0.1", g.port))
     s.sendall((f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{g.port}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-               f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: {len(text)}\r\n\r\n{text}").encode())
+               f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: dns_listZones\r\n"
+               f"Content-Length: {len(text)}\r\n\r\n{text}").encode())
     time.sleep(0.4)
     s.close()
     assert closed.wait(2 * peers.PATIENCE)
