@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { SKIPS_TOLD = 20 };
+enum { SKIPS_TOLD = 200 };
 
 /* ---- documents */
 
@@ -34,28 +34,6 @@ document_text(struct cfg *c, struct cfg_server *s, sp_slice *text)
 		ERR(c, &s->document, "`openapi`: the document cannot be read: %s", e.log);
 	sp_out_free(&o);
 	return good && text->p != NULL;
-}
-
-/* The first with the count, the next ones a line each: an operation that a user misses can be looked up. */
-static void
-report_skipped(struct cfg *c, const struct cfg_server *s)
-{
-	uint32_t n = 0, told = 0;
-
-	for (uint32_t i = 0; i < s->spec.nops; i++)
-		n += s->spec.ops[i].skipped.n != 0;
-	for (uint32_t i = 0; i < s->spec.nops && told < SKIPS_TOLD; i++) {
-		const struct sp_spec_op *op = &s->spec.ops[i];
-		sp_slice method = sp_method_name((enum sp_method)op->method);
-
-		if (op->skipped.n == 0)
-			continue;
-		if (told++ == 0)
-			WARN(c, &s->document, "%u of %u operations are no tools; the first: %.*s %.*s: %.*s", n, s->spec.nops,
-			    SP_PRI(method), SP_PRI(op->path), SP_PRI(op->skipped));
-		else
-			WARN(c, &s->document, "no tool: %.*s %.*s: %.*s", SP_PRI(method), SP_PRI(op->path), SP_PRI(op->skipped));
-	}
 }
 
 /* A host that only the document names may not be private: the document may come from anywhere. */
@@ -98,7 +76,6 @@ sp_cfg_load_documents(struct cfg *c)
 			continue;
 		}
 		s->has_spec = true;
-		report_skipped(c, s);
 		settle_base(c, s);
 		if (s->has_base && !sp_cfg_is_clean_path(s->base.path))
 			ERR(c, s->url.text.n != 0 ? &s->url : &s->name,
@@ -199,34 +176,64 @@ schema_usable(const struct sp_spec_op *op, struct sp_err *e)
 	return good;
 }
 
+/* The count, then a line each: an operation that a user misses can be looked up. */
+static void
+report_skipped(struct cfg *c, const struct cfg_server *s)
+{
+	uint32_t n = 0, told = 0;
+
+	for (uint32_t i = 0; i < s->spec.nops; i++)
+		n += s->spec.ops[i].skipped.n != 0;
+	if (n != 0)
+		WARN(c, &s->document, "%u of %u operations are no tools:", n, s->spec.nops);
+	for (uint32_t i = 0; i < s->spec.nops && told < SKIPS_TOLD; i++) {
+		const struct sp_spec_op *op = &s->spec.ops[i];
+
+		if (op->skipped.n == 0)
+			continue;
+		WARN(c, &s->document, "no tool: %.*s %.*s: %.*s", SP_PRI(sp_method_name((enum sp_method)op->method)),
+		    SP_PRI(op->path), SP_PRI(op->skipped));
+		told++;
+	}
+	if (n > told)
+		WARN(c, &s->document, "no tool: %u more", n - told);
+}
+
+/* What the document's reader took may still be none: its reason is kept as the reader's are. */
+static bool
+is_usable(struct cfg *c, struct cfg_server *s, struct sp_spec_op *op, uint32_t *origin)
+{
+	struct sp_err e = { 0 };
+
+	if (op->skipped.n != 0)
+		return false;
+	if (schema_usable(op, &e) && tool_origin(c, s, op, origin, &e) == SP_OK)
+		return true;
+	op->skipped = sp_arena_copy(&c->mem, sp_str(e.log));
+	if (op->skipped.n == 0)
+		op->skipped = SP_LIT("out of memory");
+	return false;
+}
+
 static void
 server_tools(struct cfg *c, uint32_t index)
 {
 	struct cfg_server *s = &c->servers[index];
-	uint32_t unusable = 0, origin = 0;
-	struct sp_err e = { 0 }, first = { 0 };
+	uint32_t origin = 0;
 
 	s->first_tool = c->ntools;
 	for (uint32_t i = 0; i < s->spec.nops; i++) {
-		const struct sp_spec_op *op = &s->spec.ops[i];
-		struct cfg_tool *t = &c->tools[c->ntools];
+		struct sp_spec_op *op = &s->spec.ops[i];
 
-		if (op->skipped.n != 0)
+		if (!is_usable(c, s, op, &origin))
 			continue;
-		if (!schema_usable(op, &e) || tool_origin(c, s, op, &origin, &e) != SP_OK) {
-			if (unusable++ == 0)
-				first = e;
-			continue;
-		}
-		*t = (struct cfg_tool){
+		c->tools[c->ntools++] = (struct cfg_tool){
 			.server = index, .op = op, .origin = origin, .name = op->name, .write = !is_read(op),
 			.shown = shown_name(c, s->name.text, op->name),
 		};
-		c->ntools++;
 	}
 	s->ntools = c->ntools - s->first_tool;
-	if (unusable != 0)
-		WARN(c, &s->document, "%u operations are no tools; the first: %s", unusable, first.log);
+	report_skipped(c, s);
 }
 
 static int

@@ -8,7 +8,8 @@
 #include "base/arena.h"
 #include "image/image.h"
 
-enum { SP_FINDINGS_MAX = 200 };		/* more are counted, not kept */
+/* More are counted, not kept; warnings leave room for errors. */
+enum { SP_FINDINGS_MAX = 500, SP_WARNINGS_MAX = 400 };
 
 struct sp_finding {
 	bool	 warning;

@@ -136,12 +136,44 @@ static const struct { const char *name, *yaml, *want; } findings[] = {
 	    "a secret over http is refused except to loopback: plain.test must be https" },
 	{ "digest", HEAD "secrets: {dig: vault:d}" RULES, "does not say where `dig` goes (http digest)" },
 	{ "mutualTLS", HEAD "secrets: {tls: vault:t}" RULES, "does not say where `tls` goes (mutualTLS)" },
-	{ "operations that are none", HEAD SECRETS RULES, "2 operations are no tools; the first: its server http://127.0.0.1:9/" },
+	{ "operations that are none", HEAD SECRETS RULES, ": its server http://127.0.0.1:9/" },
 	{ "tools without a credential", HEAD "secrets: {key: vault:k}" RULES, "opened tools need a credential and get none" },
 	{ "every operation that is none is named", "auth: {type: static}\nservers: {s: {openapi: bad.json}}\nrules: [{allow: s}]\n",
 	    "no tool: GET /b: parameter v: style wavy is none of its place" },
 	{ "a tag that no operation has", HEAD SECRETS "}}\nrules: [{allow: \"s.tag:y\"}]\n", "names no tool" },
 };
+
+/* 230 operations that are none: two hundred are named, the others counted, and an error still finds room. */
+static void
+test_many(void **state)
+{
+	static char many[64 << 10];
+	const char *was = files[2].text;
+	struct world w;
+	struct sp_out o, said;
+
+	sp_out_init(&o, many, sizeof many - 1);
+	sp_out_str(&o, "{\"openapi\":\"3.0.0\",\"servers\":[{\"url\":\"https://a.test\"}],\"paths\":{\"/good\":{\"get\":{}}");
+	for (unsigned i = 0; i < 230; i++)
+		sp_out_fmt(&o, ",\"/n%u/{x}\":{\"get\":{}}", i);
+	sp_out_str(&o, "}}");
+	assert_false(o.full);
+	many[o.n] = '\0';
+	files[2].text = many;
+	assert_int_equal(open_world(&w, "auth: {type: static}\nservers:\n  s: {openapi: bad.json}\n  t: {openapi: bad.json}\n"
+	    "  u: {openapi: bad.json}\nrules: [{allow: s}, {allow: none}]\n"), SP_E_CONFIG);
+	sp_out_heap(&said, 1 << 20);
+	sp_findings_write(&said, &w.f);
+	assert_true(sp_find(sp_out_view(&said), sp_str("230 of 231 operations are no tools:")) != SIZE_MAX);
+	assert_true(sp_find(sp_out_view(&said), sp_str("no tool: GET /n199/{x}: path parameter x is not")) != SIZE_MAX);
+	assert_true(sp_find(sp_out_view(&said), sp_str("/n200/")) == SIZE_MAX);
+	assert_true(sp_find(sp_out_view(&said), sp_str("no tool: 30 more")) != SIZE_MAX);
+	assert_true(sp_find(sp_out_view(&said), sp_str(": error: ")) != SIZE_MAX);
+	assert_true(w.f.n < SP_FINDINGS_MAX && w.f.warnings > SP_WARNINGS_MAX);
+	sp_out_free(&said);
+	close_world(&w);
+	files[2].text = was;
+}
 
 static void
 test_findings(void **state)
@@ -180,7 +212,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_targets), cmocka_unit_test(test_findings), cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_targets), cmocka_unit_test(test_findings), cmocka_unit_test(test_many), cmocka_unit_test(test_tags),
 	};
 
 	return cmocka_run_group_tests_name("catalogue", tests, NULL, NULL);

@@ -35,7 +35,7 @@ sp_findings_add(struct sp_findings *f, bool warning, uint32_t line, uint32_t col
 		f->warnings++;
 	else
 		f->errors++;
-	if (f->n == SP_FINDINGS_MAX)
+	if (f->n == SP_FINDINGS_MAX || (warning && f->n >= SP_WARNINGS_MAX))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(raw, sizeof raw, fmt, ap);

@@ -25,7 +25,8 @@ enum sp_param_style {
 enum sp_body_kind { SP_BODY_NONE = 0, SP_BODY_FLAT, SP_BODY_ARG };	/* FLAT: all arguments that are no parameter, as one object */
 /* BASE64: the argument is base64 text, and what it decodes to is sent.  TEXT: the argument is the body as it is. */
 enum sp_body_encode { SP_ENC_JSON = 0, SP_ENC_FORM, SP_ENC_MULTIPART, SP_ENC_TEXT, SP_ENC_BASE64 };
-enum sp_part_kind { SP_PART_TEXT = 0, SP_PART_JSON, SP_PART_BASE64 };	/* TEXT: lists repeat it, objects are JSON */
+/* TEXT: lists repeat it, objects are JSON.  STYLED: the document says a style, for objects too. */
+enum sp_part_kind { SP_PART_TEXT = 0, SP_PART_JSON, SP_PART_BASE64, SP_PART_STYLED };
 /* Text only; also as structuredContent, for answers that are objects; the same, under "result", for others. */
 enum sp_op_result { SP_RESULT_TEXT = 0, SP_RESULT_OBJECT, SP_RESULT_WRAPPED };
 enum sp_json_type { SP_T_NULL = 1, SP_T_BOOL = 2, SP_T_INT = 4, SP_T_NUM = 8, SP_T_STR = 16, SP_T_ARR = 32, SP_T_OBJ = 64 };

@@ -261,7 +261,7 @@ sem_param(struct ck *c, const struct sp_img_param *r)
 static bool
 sem_part(struct ck *c, const struct sp_img_part *r)
 {
-	RANGE(r, part, kind, SP_PART_TEXT, SP_PART_BASE64);
+	RANGE(r, part, kind, SP_PART_TEXT, SP_PART_STYLED);
 	RANGE(r, part, style, SP_STYLE_SIMPLE, SP_STYLE_JSON);
 	FLAG(r, part, explode);
 	NEED(r->name.n != 0, part, name, "empty");

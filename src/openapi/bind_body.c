@@ -134,7 +134,7 @@ form_member(struct sp_binder *b, const struct sp_img_part *p, sp_slice name, sp_
 
 	if (p != NULL && p->kind == SP_PART_JSON) {
 		w.style = SP_STYLE_JSON;
-	} else if (p != NULL) {
+	} else if (p != NULL && p->kind == SP_PART_STYLED) {
 		w.style = p->style;
 		w.explode = p->explode != 0;
 		w.object = true;
@@ -272,12 +272,35 @@ part_one(struct sp_binder *b, const struct sp_img_part *p, sp_slice name, sp_jva
 	return SP_OK;
 }
 
+void
+sp_bind_part(struct sp_binder *b, const struct sp_way *w)
+{
+	sp_out_str(w->o, *w->begun ? "\r\n" : "");
+	*w->begun = true;
+	part_open(b, w->wire, NULL, SP_LIT(""), w->o);
+}
+
+/* OpenAPI 3.1 section 4.8.15.1: what a form would have as NAME=value is a part of that name. */
+static enum sp_status
+part_styled(struct sp_binder *b, const struct sp_img_part *p, sp_slice name, sp_jval *v, struct sp_out *o)
+{
+	bool begun = false;
+	struct sp_way w = { .style = p->style, .explode = p->explode != 0, .object = true, .part = true, .arg = name,
+		.wire = name, .o = o, .begun = &begun };
+	enum sp_status st = sp_bind_value(b, &w, v);
+
+	sp_out_str(o, begun ? "\r\n" : "");
+	return st;
+}
+
 /* A list is as many parts of one name. */
 static enum sp_status
 part_member(struct sp_binder *b, const struct sp_img_part *p, sp_slice name, sp_jval *v, struct sp_out *o)
 {
 	enum sp_status st = SP_OK;
 
+	if (p != NULL && p->kind == SP_PART_STYLED)
+		return part_styled(b, p, name, v, o);
 	if (!sp_jis_arr(v) || (p != NULL && p->kind == SP_PART_JSON))
 		return part_one(b, p, name, v, o);
 	for (struct sp_jiter it = sp_jeach(v); st == SP_OK && sp_jnext(&it);)

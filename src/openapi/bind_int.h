@@ -38,13 +38,16 @@ struct sp_way {
 	unsigned style;			/* enum sp_param_style */
 	bool	 explode, reserved, required;
 	bool	 object;		/* the document says that it may be an object */
+	bool	 part;			/* in 0 only: parts of a multipart body, where nothing is encoded */
 	sp_slice arg, wire;
 	struct sp_out *o;
-	bool	*begun;			/* query, cookies, form: something stands there already */
+	bool	*begun;			/* query, cookies, form, part: something stands there already */
 };
 SP_MUST enum sp_status sp_bind_value(struct sp_binder *b, const struct sp_way *w, sp_jval *v);
 
 /* --- bind_body.c */
+/* Begins a part of the name w->wire; one that was begun ends. */
+void sp_bind_part(struct sp_binder *b, const struct sp_way *w);
 /* Sets body, has_body and b->media. */
 SP_MUST enum sp_status sp_bind_body(struct sp_binder *b);
 

@@ -45,7 +45,7 @@ fault_of(struct sp_binder *b, const struct sp_way *w, sp_slice text)
 static void
 encode(const struct sp_way *w, sp_slice text)
 {
-	if (w->in == SP_IN_HEADER)
+	if (w->in == SP_IN_HEADER || w->part)
 		sp_out_slice(w->o, text);
 	else if (w->reserved)	/* '&', '=', '+', ';' and '#' would end the value or change it: never */
 		sp_pct_encode_keep(w->o, text, SP_LIT(":/?@!$'()*,"));
@@ -64,11 +64,42 @@ text_out(struct sp_binder *b, const struct sp_way *w, sp_slice text)
 	return SP_OK;
 }
 
-/* Inside a list of a header nothing is encoded: an element must not look like two. */
+static const char *
+separator(const struct sp_way *w)
+{
+	bool raw = w->in == SP_IN_HEADER || w->part;
+
+	switch (w->style) {
+	case SP_STYLE_LABEL:
+		return w->explode ? "." : ",";
+	case SP_STYLE_SPACE:
+		return raw ? " " : "%20";
+	case SP_STYLE_PIPE:
+		return raw ? "|" : "%7C";
+	default:
+		return ",";
+	}
+}
+
+/* Where the separator would not be encoded, or is so itself, an element must not look like two. */
+static const char *
+element_fault(const struct sp_way *w, sp_slice text)
+{
+	char c = w->style == SP_STYLE_SPACE ? ' ' : w->style == SP_STYLE_PIPE ? '|' : ',';
+	bool joined = !w->explode && w->style != SP_STYLE_DEEP;
+
+	if (w->in == SP_IN_HEADER && (text.n == 0 || sp_has_byte(text, ',')))
+		return "has an empty element or one with a comma";
+	if (joined && (w->part || c != ',') && sp_has_byte(text, c))
+		return "has an element with the separator of its list in it";
+	return NULL;
+}
+
 static enum sp_status
 element_out(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 {
 	bool nested = w->in == SP_IN_QUERY || w->in == SP_IN_COOKIE || w->in == 0;
+	const char *fault;
 	sp_slice text;
 
 	if (!sp_bind_scalar(v, &text)) {
@@ -79,9 +110,8 @@ element_out(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 		if (text.p == NULL)
 			return sp_bind_too_big(b);
 	}
-	if (w->in == SP_IN_HEADER && (text.n == 0 || sp_has_byte(text, ',')))
-		return sp_bind_bad(b, w->arg, "has an empty element or one with a comma");
-	return text_out(b, w, text);
+	fault = element_fault(w, text);
+	return fault != NULL ? sp_bind_bad(b, w->arg, fault) : text_out(b, w, text);
 }
 
 /* --- names --- */
@@ -111,8 +141,12 @@ lead_out(const struct sp_way *w)
 }
 
 static void
-name_out(const struct sp_way *w)
+name_out(struct sp_binder *b, const struct sp_way *w)
 {
+	if (w->part) {
+		sp_bind_part(b, w);
+		return;
+	}
 	lead_out(w);
 	if (!is_named(w))
 		return;
@@ -146,23 +180,6 @@ name_judge(struct sp_binder *b, const struct sp_way *w, sp_slice name)
 
 /* --- lists and objects --- */
 
-static const char *
-separator(const struct sp_way *w)
-{
-	bool raw = w->in == SP_IN_HEADER;
-
-	switch (w->style) {
-	case SP_STYLE_LABEL:
-		return w->explode ? "." : ",";
-	case SP_STYLE_SPACE:
-		return raw ? " " : "%20";
-	case SP_STYLE_PIPE:
-		return raw ? "|" : "%7C";
-	default:
-		return ",";
-	}
-}
-
 static enum sp_status
 list_out(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 {
@@ -171,7 +188,7 @@ list_out(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 
 	for (struct sp_jiter it = sp_jeach(v); st == SP_OK && sp_jnext(&it);) {
 		if (it.idx == 0 || again)
-			name_out(w);
+			name_out(b, w);
 		else
 			sp_out_str(w->o, separator(w));
 		st = element_out(b, w, it.val);
@@ -191,7 +208,7 @@ member_out(struct sp_binder *b, const struct sp_way *w, sp_slice key, sp_jval *v
 	m.wire = key;
 	if (w->in == SP_IN_PATH && sp_bind_path_fault(b->a, key) != NULL)
 		return sp_bind_bad(b, w->arg, "has a member whose name cannot stand there");
-	name_out(&m);
+	name_out(b, &m);
 	return element_out(b, &m, v);
 }
 
@@ -201,10 +218,10 @@ pair_out(struct sp_binder *b, const struct sp_way *w, sp_slice key, sp_jval *v, 
 	enum sp_status st;
 
 	if (first)
-		name_out(w);
+		name_out(b, w);
 	else
 		sp_out_str(w->o, separator(w));
-	if (w->in == SP_IN_HEADER && (key.n == 0 || sp_span(key, sp_is_tchar) != key.n))
+	if ((w->in == SP_IN_HEADER && (key.n == 0 || sp_span(key, sp_is_tchar) != key.n)) || element_fault(w, key) != NULL)
 		return sp_bind_bad(b, w->arg, "has a member whose name cannot stand there");
 	st = text_out(b, w, key);
 	if (st != SP_OK)
@@ -248,7 +265,7 @@ deep_out(struct sp_binder *b, const struct sp_way *w, struct sp_out *name, sp_jv
 		m.wire = sp_out_view(name);
 		st = name->full ? sp_bind_bad(b, w->arg, "has names that are too long") : name_judge(b, w, m.wire);
 		if (st == SP_OK)
-			name_out(&m);
+			name_out(b, &m);
 		return st == SP_OK ? element_out(b, &m, v) : st;
 	}
 	for (struct sp_jiter it = sp_jeach(v); st == SP_OK && sp_jnext(&it);) {
@@ -292,7 +309,7 @@ empty_out(struct sp_binder *b, const struct sp_way *w)
 	if (w->in == SP_IN_PATH)
 		return sp_bind_bad(b, w->arg, "is empty");
 	if (w->required && w->style != SP_STYLE_DEEP)
-		name_out(w);
+		name_out(b, w);
 	return SP_OK;
 }
 
@@ -305,7 +322,7 @@ sp_bind_value(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 		text = sp_bind_json(b->a, v);
 		if (text.p == NULL)
 			return sp_bind_too_big(b);
-		name_out(w);
+		name_out(b, w);
 		return text_out(b, w, text);
 	}
 	if (is_empty(v))
@@ -318,6 +335,6 @@ sp_bind_value(struct sp_binder *b, const struct sp_way *w, sp_jval *v)
 		return object_out(b, w, v);
 	if (!sp_bind_scalar(v, &text))
 		return sp_bind_bad(b, w->arg, not_text);
-	name_out(w);
+	name_out(b, w);
 	return text_out(b, w, text);
 }

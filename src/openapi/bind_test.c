@@ -146,12 +146,16 @@ static const struct row {
 	{ "form exploded, list", "q_form_x", "{'v':['a','b']}", "/api/q_form_x?v=a&v=b", NULL },
 	{ "form exploded, object", "q_form_x", "{'v':" O3 "}", "/api/q_form_x?R=100&G=a%20b", NULL },
 	{ "form exploded, booleans are lower case", "q_form_x", "{'v':[true,false]}", "/api/q_form_x?v=true&v=false", NULL },
-	{ "spaces, list", "q_space", "{'v':['a','b c']}", "/api/q_space?v=a%20b%20c", NULL },
-	{ "spaces, object", "q_space", "{'v':" O3 "}", "/api/q_space?v=R%20100%20G%20a%20b", NULL },
+	{ "spaces, list", "q_space", "{'v':['a','b|c']}", "/api/q_space?v=a%20b%7Cc", NULL },
+	{ "spaces, object", "q_space", "{'v':{'R':100,'G':'a,b'}}", "/api/q_space?v=R%20100%20G%20a%2Cb", NULL },
+	{ "M03 a space would make two of one", "q_space", "{'v':['a','b c']}", NULL, "the separator of its list" },
+	{ "M03 a space in an object", "q_space", "{'v':" O3 "}", NULL, "the separator of its list" },
+	{ "M03 a space in a name", "q_space", "{'v':{'a b':1}}", NULL, "name cannot stand there" },
 	{ "spaces exploded, list", "q_space_x", "{'v':['a','b']}", "/api/q_space_x?v=a&v=b", NULL },
-	{ "pipes, list", "q_pipe", "{'v':['a','b|c']}", "/api/q_pipe?v=a%7Cb%7Cc", NULL },
+	{ "pipes, list", "q_pipe", "{'v':['a','b c']}", "/api/q_pipe?v=a%7Cb%20c", NULL },
+	{ "M03 a pipe would make two of one", "q_pipe", "{'v':['a','b|c']}", NULL, "the separator of its list" },
 	{ "pipes, object", "q_pipe", "{'v':" O3 "}", "/api/q_pipe?v=R%7C100%7CG%7Ca%20b", NULL },
-	{ "pipes exploded, list", "q_pipe_x", "{'v':['a','b']}", "/api/q_pipe_x?v=a&v=b", NULL },
+	{ "pipes exploded, list", "q_pipe_x", "{'v':['a','b|c']}", "/api/q_pipe_x?v=a&v=b%7Cc", NULL },
 	{ "deepObject", "q_deep", "{'v':" O3 "}", "/api/q_deep?v%5BR%5D=100&v%5BG%5D=a%20b", NULL },
 	{ "deepObject, nested", "q_deep", "{'v':{'a':{'b':[1,2]},'c':[{'d':3}],'n':null}}",
 	    "/api/q_deep?v%5Ba%5D%5Bb%5D%5B%5D=1&v%5Ba%5D%5Bb%5D%5B%5D=2&v%5Bc%5D%5B0%5D%5Bd%5D=3", NULL },
@@ -194,6 +198,9 @@ static const struct row {
 
 	{ "form body", "f_plain", "{'a':'x y&z=1','l':['a','b'],'o':{'k':'v'},'c':['a','b,c'],'d':{'k':{'m':1}},'j':[1]}",
 	    "/api/f_plain", "a=x%20y%26z%3D1&l=a&l=b&o=%7B%22k%22%3A%22v%22%7D&c=a,b%2Cc&d%5Bk%5D%5Bm%5D=1&j=%5B1%5D" },
+	{ "form body, styles that are said", "f_plain", "{'x':{'k':'v&','m':[1]},'y':{'k':1,'m':'a,b'},'s':['a','b']}",
+	    "/api/f_plain", "=k=v%26&m=%5B1%5D&y=k,1,m,a%2Cb&s=a%20b" },
+	{ "M03 form body, a space would make two of one", "f_plain", "{'s':['a b']}", NULL, "the separator of its list" },
 	{ "form body, null and empty", "f_plain", "{'a':'','l':null}", "/api/f_plain", "a=" },
 	{ "form body as a whole", "f_whole", "{'body':{'a':1,'b':[true,false]}}", "/api/f_whole", "a=1&b=true&b=false" },
 	{ "form body that is a list", "f_whole", "{'body':[1]}", NULL, "must be an object" },
@@ -281,8 +288,32 @@ bind_args(struct world *w, struct sp_arena *a, const char *tool, const char *arg
 	return sp_bind(a, &w->img, SP_IMG_AT(&w->img, w->img.head->tools, tool, at), v, q, e);
 }
 
+#define PART(name, text) "--@\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" text "\r\n"
+
 /* `want` is the body with the boundary written as @. */
-static const struct { const char *name, *args, *want, *refused; } multipart[] = {
+struct form { const char *name, *args, *want, *refused; };
+
+/* OpenAPI 3.1: every member has a style, and nothing is encoded. */
+static const struct form styled[] = {
+	{ "list", "{'c':['a','b&c']}", PART("c", "a,b&c") "--@--\r\n", NULL },
+	{ "object", "{'c':{'R':100,'G':'a b'}}", PART("c", "R,100,G,a b") "--@--\r\n", NULL },
+	{ "text may hold what it likes", "{'c':'a,b','p':'|'}", PART("c", "a,b") PART("p", "|") "--@--\r\n", NULL },
+	{ "M03 a comma in an element", "{'c':['a,b']}", NULL, "the separator of its list" },
+	{ "M03 a comma in a name", "{'c':{'a,b':1}}", NULL, "name cannot stand there" },
+	{ "exploded, list", "{'x':['a,b','c']}", PART("x", "a,b") PART("x", "c") "--@--\r\n", NULL },
+	{ "exploded, object", "{'x':{'R':100,'G':'a'}}", PART("R", "100") PART("G", "a") "--@--\r\n", NULL },
+	{ "exploded, a name that breaks out", "{'x':{'a\\\"\\r\\nX: 1':'v'}}", PART("a%22%0D%0AX: 1", "v") "--@--\r\n", NULL },
+	{ "spaces", "{'s':['a','b']}", PART("s", "a b") "--@--\r\n", NULL },
+	{ "M03 a space in an element", "{'s':['a b']}", NULL, "the separator of its list" },
+	{ "pipes, object", "{'p':{'R':100,'G':'a,b'}}", PART("p", "R|100|G|a,b") "--@--\r\n", NULL },
+	{ "deepObject", "{'d':{'a':{'b':1},'c':'x'}}", PART("d[a][b]", "1") PART("d[c]", "x") "--@--\r\n", NULL },
+	{ "nested values are JSON", "{'x':[{'a':1}]}", PART("x", "{\"a\":1}") "--@--\r\n", NULL },
+	{ "empty ones are not there", "{'c':[],'x':{},'d':{}}", "--@--\r\n", NULL },
+	{ "a file stays a file", "{'f':'aGk='}", "--@\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n"
+	    "Content-Type: application/octet-stream\r\n\r\nhi\r\n--@--\r\n", NULL },
+};
+
+static const struct form multipart[] = {
 	{ "text", "{'t':'a\\r\\n--x'}", "--@\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\na\r\n--x\r\n--@--\r\n", NULL },
 	{ "a list is as many parts", "{'t':[1,true]}", "--@\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\n1\r\n"
 	    "--@\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\ntrue\r\n--@--\r\n", NULL },
@@ -327,27 +358,72 @@ multipart_holds(const char *want, size_t n, const struct sp_request *q)
 }
 
 static void
+form_check(struct world *w, const char *tool, const struct form *f)
+{
+	/* the one row with a NUL */
+	size_t n = f->want == NULL ? 0 : strcmp(f->name, "a file") == 0 ? strlen(f->want) + 2 + strlen("\r\n--@--\r\n") :
+	    strlen(f->want);
+	struct sp_request q = { 0 };
+	struct sp_err e = { 0 };
+	struct sp_arena a;
+	enum sp_status st;
+
+	sp_arena_init(&a, 1 << 20);
+	st = bind_args(w, &a, tool, f->args, &q, &e);
+	if (f->want == NULL ? st != SP_E_BAD_PARAMS || strstr(e.pub, f->refused) == NULL :
+	    st != SP_OK || !multipart_holds(f->want, n, &q))
+		fail_msg("%s: %d %s\n%.*s", f->name, (int)st, e.pub, SP_PRI(q.body));
+	sp_arena_free(&a);
+}
+
+static void
 test_multipart(void **state)
 {
 	struct world w;
 
 	world_make(&w);
-	for (size_t i = 0; i < SP_COUNT(multipart); i++) {
-		/* the one row with a NUL */
-		size_t n = multipart[i].want == NULL ? 0 : strcmp(multipart[i].name, "a file") == 0 ?
-		    strlen(multipart[i].want) + 2 + strlen("\r\n--@--\r\n") : strlen(multipart[i].want);
-		struct sp_request q = { 0 };
-		struct sp_err e = { 0 };
-		struct sp_arena a;
-		enum sp_status st;
+	for (size_t i = 0; i < SP_COUNT(multipart); i++)
+		form_check(&w, "m_form", &multipart[i]);
+	for (size_t i = 0; i < SP_COUNT(styled); i++)
+		form_check(&w, "m_style", &styled[i]);
+	world_free(&w);
+}
 
-		sp_arena_init(&a, 1 << 20);
-		st = bind_args(&w, &a, "m_form", multipart[i].args, &q, &e);
-		if (multipart[i].want == NULL ? st != SP_E_BAD_PARAMS || strstr(e.pub, multipart[i].refused) == NULL :
-		    st != SP_OK || !multipart_holds(multipart[i].want, n, &q))
-			fail_msg("%s: %d %s\n%.*s", multipart[i].name, (int)st, e.pub, SP_PRI(q.body));
-		sp_arena_free(&a);
-	}
+#define FORM_DATA(name, rest) "{'in':'formData','name':'" name "'," rest "}"
+
+/* Where the versions differ: 3.0 knows a style for members of a form only; 2.0 has its own. */
+static void
+test_versions(void **state)
+{
+	static const char v30[] = "{'openapi':'3.0.3','paths':{'/m':{'post':{'operationId':'m','requestBody':{'content':{"
+	    "'multipart/form-data':{'schema':{'type':'object','properties':{'c':{},'o':{}}},'encoding':{'c':{'style':'form',"
+	    "'explode':false},'o':{'style':'form'}}}}}}}}}";
+	static const char v20[] = "{'swagger':'2.0','host':'a.test','paths':{'/m':{'post':{'operationId':'m','consumes':["
+	    "'multipart/form-data'],'parameters':[" FORM_DATA("t", "'type':'string'") ","
+	    FORM_DATA("c", "'type':'array','items':{'type':'string'}") ","
+	    FORM_DATA("m", "'type':'array','items':{'type':'string'},'collectionFormat':'multi'") ","
+	    FORM_DATA("p", "'type':'array','items':{'type':'string'},'collectionFormat':'pipes'") "]}}}}";
+	static const struct form old[] = {
+		{ "3.0 has no style for a part", "{'c':['a','b']}", PART("c", "a") PART("c", "b") "--@--\r\n", NULL },
+		{ "3.0, an object is JSON", "{'o':{'a':1}}", "--@\r\nContent-Disposition: form-data; name=\"o\"\r\n"
+		    "Content-Type: application/json\r\n\r\n{\"a\":1}\r\n--@--\r\n", NULL },
+	};
+	static const struct form older[] = {
+		{ "2.0 text", "{'t':'a,b'}", PART("t", "a,b") "--@--\r\n", NULL },
+		{ "2.0 lists have commas", "{'c':['a','b']}", PART("c", "a,b") "--@--\r\n", NULL },
+		{ "2.0 multi", "{'m':['a','b,c']}", PART("m", "a") PART("m", "b,c") "--@--\r\n", NULL },
+		{ "2.0 pipes", "{'p':['a','b,c']}", PART("p", "a|b,c") "--@--\r\n", NULL },
+		{ "M03 2.0 a comma in an element", "{'c':['a,b']}", NULL, "the separator of its list" },
+	};
+	struct world w;
+
+	world_of(&w, v30);
+	for (size_t i = 0; i < SP_COUNT(old); i++)
+		form_check(&w, "m", &old[i]);
+	world_free(&w);
+	world_of(&w, v20);
+	for (size_t i = 0; i < SP_COUNT(older); i++)
+		form_check(&w, "m", &older[i]);
 	world_free(&w);
 }
 
@@ -454,7 +530,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows), cmocka_unit_test(test_multipart), cmocka_unit_test(test_boundary),
+		cmocka_unit_test(test_rows), cmocka_unit_test(test_multipart), cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_boundary),
 		cmocka_unit_test(test_schema_guards), cmocka_unit_test(test_limits),
 	};
 

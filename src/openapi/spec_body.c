@@ -206,35 +206,54 @@ charge(struct sp_reader *r)
 	return SP_OK;
 }
 
+/*
+ * Says its encoding object a style?  Then the type of its content is nothing (OpenAPI 3.1 section 4.8.15.1); 3.0 has
+ * that for forms only.
+ */
+static bool
+is_styled(const struct sp_reader *r, const struct sp_body *b, sp_jval *e)
+{
+	if (r->dialect != 31 && b->encode == SP_ENC_MULTIPART)
+		return false;
+	return SP_JGET(e, "style") != NULL || SP_JGET(e, "explode") != NULL || SP_JGET(e, "allowReserved") != NULL;
+}
+
+static enum sp_status
+style_read(struct sp_reader *r, sp_jval *e, struct sp_spec_part *p)
+{
+	sp_slice style = sp_jtext(SP_JGET(e, "style"));
+	sp_jval *explode = SP_JGET(e, "explode");
+	enum sp_status st = style.n == 0 ? SP_OK : sp_spec_style(r, style, &p->style);
+
+	p->kind = SP_PART_STYLED;
+	p->explode = explode == NULL ? p->style == SP_STYLE_FORM || p->style == SP_STYLE_DEEP : sp_jtrue(explode);
+	return st;
+}
+
 static enum sp_status
 part_read(struct sp_reader *r, struct sp_body *b, sp_slice name, sp_jval *schema)
 {
 	struct sp_spec_part p = { .name = name, .style = SP_STYLE_FORM, .explode = true };
 	sp_jval *e = sp_jget(b->encoding, name);
-	sp_slice style = sp_jtext(SP_JGET(e, "style")), type = sp_jtext(SP_JGET(e, "contentType"));
+	bool multipart = b->encode == SP_ENC_MULTIPART;
 	enum sp_status st = charge(r);
 
 	if (st == SP_OK)
 		st = sp_spec_deref(r, schema, &schema);
 	if (st != SP_OK)
 		return st;
-	if (b->encode == SP_ENC_MULTIPART) {
-		p.media = first_media(type);
-		if (holds_binary(r, schema))
-			p.kind = SP_PART_BASE64;
-		else if (sp_spec_media_json(p.media))
-			p.kind = SP_PART_JSON;
-		return part_keep(r, b, &p);
-	}
-	if (style.n == 0 && sp_spec_media_json(sp_spec_media(type)))
+	p.media = first_media(sp_jtext(SP_JGET(e, "contentType")));
+	if (multipart && holds_binary(r, schema)) {
+		p.kind = SP_PART_BASE64;
+	} else if (is_styled(r, b, e)) {
+		st = style_read(r, e, &p);
+		p.media.n = 0;
+	} else if (sp_spec_media_json(p.media)) {
 		p.kind = SP_PART_JSON;
-	if (style.n != 0)
-		st = sp_spec_style(r, style, &p.style);
-	if (st != SP_OK)
-		return st;
-	p.explode = SP_JGET(e, "explode") == NULL ? p.style == SP_STYLE_FORM || p.style == SP_STYLE_DEEP :
-	    sp_jtrue(SP_JGET(e, "explode"));
-	return part_keep(r, b, &p);
+	}
+	if (!multipart)
+		p.media.n = 0;		/* a member of a form has no type of its own */
+	return st == SP_OK ? part_keep(r, b, &p) : st;
 }
 
 /* Members of the schema and of what it is composed of. */
@@ -313,7 +332,7 @@ form_old(struct sp_reader *r, sp_jval *op, const struct sp_params *ps, struct sp
 	b->media = multipart ? SP_LIT("multipart/form-data") : SP_LIT("application/x-www-form-urlencoded");
 	for (uint32_t i = 0; i < ps->nform && st == SP_OK; i++) {
 		struct sp_spec_part p = { .name = sp_jtext(SP_JGET(ps->form[i], "name")),
-			.kind = multipart && holds_binary(r, ps->form[i]) ? SP_PART_BASE64 : SP_PART_TEXT };
+			.kind = multipart && holds_binary(r, ps->form[i]) ? SP_PART_BASE64 : SP_PART_STYLED };
 
 		st = sp_spec_collection(r, ps->form[i], true, &p.style, &p.explode);
 		if (st == SP_OK)

@@ -51,12 +51,16 @@ static const char doc[] = "{'openapi':'3.1.0','paths':{"
     "'content':{'application/json':{}}},{'in':'cookie','name':'c','content':{'application/json':{}}}]}},"
     "'/reserved':{'get':{'operationId':'reserved','parameters':[{'in':'query','name':'r','allowReserved':true}]}},"
     BODY("f_plain", "application/x-www-form-urlencoded", "'schema':{'type':'object','properties':{'a':{},'l':{'type':'array'},"
-    "'o':{'type':'object'},'c':{'type':'array'},'d':{'type':'object'},'j':{}}},'encoding':{'c':{'style':'form','explode':false},"
+    "'o':{'type':'object'},'c':{'type':'array'},'d':{'type':'object'},'j':{},'x':{},'y':{},'s':{}}},'encoding':{'c':{'style':'form','explode':false},"
+    "'x':{'style':'form'},'y':{'explode':false,'contentType':'application/json'},'s':{'style':'spaceDelimited'},"
     "'d':{'style':'deepObject'},'j':{'contentType':'application/json'}}") ","
     BODY("f_whole", "application/x-www-form-urlencoded", "'schema':{'type':'object'}") ","
     BODY("m_form", "multipart/form-data", "'schema':{'type':'object','properties':{'t':{},'o':{'type':'object'},'f':"
     "{'type':'string','format':'binary'},'fs':{'type':'array','items':{'type':'string','format':'binary'}},'p':{'type':'string',"
     "'format':'binary'}}},'encoding':{'p':{'contentType':'image/png, image/jpeg'}}") ","
+    BODY("m_style", "multipart/form-data", "'schema':{'type':'object','properties':{'c':{},'x':{},'s':{},'p':{},'d':{},'f':{'type':'string',"
+    "'format':'binary'}}},'encoding':{'c':{'style':'form','explode':false,'contentType':'application/json'},'x':{'explode':true},"
+    "'s':{'style':'spaceDelimited'},'p':{'style':'pipeDelimited','explode':false},'d':{'style':'deepObject'},'f':{'style':'form'}}") ","
     BODY("b_text", "text/plain", "") "," BODY("b_bytes", "application/octet-stream", "")
     "}}";
 
@@ -68,14 +72,14 @@ struct world {
 };
 
 static inline void
-world_make(struct world *w)
+world_of(struct world *w, const char *text)
 {
 	static const sp_slice slots[] = { SP_LIT_INIT("header x-other"), SP_LIT_INIT("query TOKEN"), SP_LIT_INIT("cookie sid") };
 	struct sp_err e = { 0 };
 	bool good;
 
 	sp_arena_init(&w->docs, 16 << 20);
-	good = sp_spec_read(&w->docs, test_json(&w->docs, doc), &w->spec, &e) == SP_OK;
+	good = sp_spec_read(&w->docs, test_json(&w->docs, text), &w->spec, &e) == SP_OK;
 	for (uint32_t i = 0; good && i < w->spec.nops; i++)
 		good = w->spec.ops[i].skipped.n == 0;
 	sp_imgb_init(&w->b, 1 << 20);
@@ -83,6 +87,12 @@ world_make(struct world *w)
 		fprintf(stderr, "the test document: %s\n", e.log);
 		abort();
 	}
+}
+
+static inline void
+world_make(struct world *w)
+{
+	world_of(w, doc);
 }
 
 static inline void
