@@ -1,6 +1,6 @@
 """What users of FastMCP rely on, by the numbers of the parity list; where the answer is stricter on purpose, the test says so.
 
-11 is in test_sessions.py, 13-21 in verifier_test.c, 68-70 in bind_test.c and test_documents.py, 73 and 75 in test_mcp.py."""
+11 is in test_sessions.py, 22-24 want introspection, 69 and 70 are in bind_test.c and test_documents.py, 73 and 75 in test_mcp.py."""
 
 import json
 import time
@@ -105,6 +105,46 @@ def test_12_foreign_host_and_origin(scoped, issuer):
     for headers, status in (({"Host": "evil.test"}, 421), ({"Origin": "https://evil.test"}, 403)):
         a = scoped.rpc("initialize", init, token, headers=headers)
         assert a.status == status and a.header("Mcp-Session-Id") is None
+
+
+def with_keys(make_front, pdns, canary, text):
+    return make_front(f"auth:\n  - {{type: jwt, issuer: https://issuer.test, keys: other.json}}\nservers:\n{SERVER % pdns.http}\nrules:\n  - {{allow: dns.access:read}}\n",
+                      {"pdns": canary}, files={"pdns.json": pdns.document(), "other.json": json.dumps(text)})
+
+
+def test_19_key_sets(make_front, pdns, canary, issuer):
+    """Exotic keys are passed over; a kid must match (tokens without one: verifier_test.c)."""
+    other = peers.Issuer()
+    rsa = issuer.jwks()["keys"][0]
+    second = {**other.jwks()["keys"][0], "kid": "r2"}
+    odd = [{"kty": "XYZ", "kid": "x"}, {"kty": "OKP", "crv": "Ed448", "kid": "y", "x": "AA"}]
+
+    def status(g, header):
+        return listing(g, issuer.sign(issuer.claims(g.url), header=header)).status
+    one = with_keys(make_front, pdns, canary, {"keys": odd + [rsa]})
+    assert status(one, {"kid": "r1"}) == 200 and status(one, {"kid": "absent"}) == 401
+    two = with_keys(make_front, pdns, canary, {"keys": [rsa, second]})
+    assert status(two, {"kid": "r1"}) == 200 and status(two, {"kid": "r2"}) == 401
+
+
+def test_20_critical_and_unknown_header_members(scoped, issuer):
+    claims = issuer.claims(scoped.url, scope="read admin")
+    assert listing(scoped, issuer.sign(claims, header={"x-unknown": "y"})).status == 200
+    assert listing(scoped, issuer.sign(claims, header={"crit": ["x-unknown"], "x-unknown": "y"})).status == 401
+
+
+def test_21_times_and_types(scoped, issuer):
+    now = int(time.time())
+    for more, status in (({"nbf": now + 300}, 401), ({"exp": None}, 401), ({"iat": now - 99, "exp": now - 20}, 200), ({"iat": now - 99, "exp": now - 40}, 401), ({"nbf": now + 20}, 200)):
+        assert listing(scoped, issuer.token(scoped.url, scope="read admin", **more)).status == status, more
+    assert listing(scoped, issuer.sign(issuer.claims(scoped.url, scope="read admin"), header={"typ": "logout+jwt"})).status == 401
+
+
+@pytest.mark.parametrize("value", ["../x", "..", "%2e%2e", "a/b", "a?b=c", "a#b", ".", "a;b", "\\\\"])
+def test_68_a_value_stays_one_segment(guarded, issuer, value):
+    """The upstream is asked for a server of that name, or nothing is sent."""
+    r = guarded.call("dns_listZones", {"server_id": value}, issuer.token(guarded.url, scope="dns:read")).json()
+    assert r["result"]["isError"] and "zones" not in r["result"]["content"][0]["text"].lower().replace("listzones", "")
 
 
 def test_25_static_tokens(make):
