@@ -154,6 +154,17 @@ bad_request(struct sp_conn *c, enum sp_status st, const struct sp_err *e)
 	return SP_AUTH_ANSWERED;
 }
 
+/* A revocation counts from the next request on, whichever front it comes to: keeper writes it to all before it raises
+ * the epoch. */
+static void
+hear_keeper(struct sp_front *f)
+{
+	uint64_t epoch = sp_front_epoch(f);
+
+	if (epoch != f->heard_epoch && f->keeper != NULL && sp_chan_catch_up(f->keeper))
+		f->heard_epoch = epoch;
+}
+
 enum sp_auth
 sp_auth(struct sp_conn *c)
 {
@@ -166,6 +177,7 @@ sp_auth(struct sp_conn *c)
 
 	if (q->tries != 0)
 		return judge(c, q);		/* it waited */
+	hear_keeper(f);
 	st = sp_gate_own(f->verifier, &c->w->http.head, &q->token, &source, &e);
 	if (st == SP_OK) {
 		q->header = source + 1;

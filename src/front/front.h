@@ -66,6 +66,7 @@ struct sp_front {
 	struct sp_hub hub;
 	struct sp_link *links;		/* one a server */
 	struct sp_chan *keeper;
+	uint64_t heard_epoch;		/* what keeper wrote before it raised the epoch to this was read */
 	struct sp_chan *descriptors;	/* to keeper too: for descriptors, which the other cannot carry */
 	struct sp_catalog **catalogs;	/* one a server; what world points to */
 	uint32_t *caps;

@@ -589,6 +589,24 @@ sp_chan_end(struct sp_chan *ch)
 		schedule(ch);
 }
 
+void
+sp_chan_flush(struct sp_chan *ch)
+{
+	flush(ch);
+}
+
+bool
+sp_chan_catch_up(struct sp_chan *ch)
+{
+	if (ch->reading)
+		return false;
+	/* What a socket holds is read in far fewer turns. */
+	for (unsigned turns = 0; turns < 64 && !ch->dead && !ch->paused; turns++)
+		if (!read_some(ch))
+			break;
+	return true;
+}
+
 size_t
 sp_chan_pending(const struct sp_chan *ch)
 {

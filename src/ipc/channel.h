@@ -33,6 +33,11 @@ void sp_chan_free(struct sp_chan **ch);
  * Flushed at the end of the loop turn.  A message over its table size is a bug of ours (assert). */
 struct sp_out *sp_chan_begin(struct sp_chan *ch, enum sp_msg type);
 void sp_chan_end(struct sp_chan *ch);
+/* Writes what was accepted now, as far as the socket takes it, instead of at the end of the turn. */
+void sp_chan_flush(struct sp_chan *ch);
+/* Hands over what the other end of a stream channel has written so far.  False: not from inside its own callbacks.  The
+ * channel may be closed afterwards. */
+SP_MUST bool sp_chan_catch_up(struct sp_chan *ch);
 /* Bytes accepted but not yet written. */
 size_t sp_chan_pending(const struct sp_chan *ch);
 /* Called once when pending falls under `low` again. */

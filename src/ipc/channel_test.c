@@ -246,6 +246,26 @@ test_end(void **state)
 }
 
 /* The other end dies with ours unread: what it had said is still heard. */
+/* Without a turn of the loop: flushed here, read there; and not from inside a callback. */
+static void
+test_now(void **state)
+{
+	struct seen s;
+	char buf[64], got[64];
+	int fd = open_end(&s, SP_CHAN_STREAM, SP_EGRESS, SP_FRONT);
+
+	put(fd, buf, frame(buf, SP_M_CANCEL, 4, 1));
+	put(fd, buf, frame(buf, SP_M_CANCEL, 4, 2));
+	assert_true(sp_chan_catch_up(s.ch));
+	assert_int_equal(s.n, 2);
+	sp_enc_credit(sp_chan_begin(s.ch, SP_M_CREDIT), &(struct sp_m_credit){ 1, 2 });
+	sp_chan_end(s.ch);
+	assert_int_equal(recv(fd, got, sizeof got, MSG_DONTWAIT), -1);
+	sp_chan_flush(s.ch);
+	assert_int_equal(recv(fd, got, sizeof got, MSG_DONTWAIT), 13);
+	finish(&s, fd);
+}
+
 static void
 test_reset_keeps_last_words(void **state)
 {
@@ -654,7 +674,7 @@ main(void)
 		cmocka_unit_test(test_offences),
 		cmocka_unit_test(test_refused_by_receiver),
 		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_reset_keeps_last_words),
+		cmocka_unit_test(test_now), cmocka_unit_test(test_reset_keeps_last_words),
 		cmocka_unit_test(test_one_write_per_turn),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_never_reads),

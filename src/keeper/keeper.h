@@ -146,6 +146,7 @@ SP_MUST enum sp_status sp_keeper_peer(struct sp_keeper *k, const struct sp_m_pee
 SP_MUST bool sp_keeper_serves_calls(const struct sp_keeper *k, const struct sp_kpeer *p);
 SP_MUST enum sp_status sp_keeper_control(struct sp_keeper *k, uint32_t uid, int fd, struct sp_err *e);
 void sp_keeper_tick_controls(struct sp_keeper *k);
+void sp_keeper_raise_epoch(struct sp_keeper *k);
 void sp_keeper_drop_all(struct sp_keeper *k);
 
 #endif

@@ -73,7 +73,17 @@ tell_all(struct sp_keeper *k, const struct sp_admin_effect *eff)
 	}
 	/* What somebody remembers of a verified token is void. */
 	if (eff->kind == SP_EFFECT_TOKEN_DEL)
-		atomic_fetch_add(&k->b->page->epoch, 1);
+		sp_keeper_raise_epoch(k);
+}
+
+/* Whoever sees the new epoch finds everything that led to it in its channel: fronts read that first. */
+void
+sp_keeper_raise_epoch(struct sp_keeper *k)
+{
+	for (struct sp_kpeer *p = k->peers; p != NULL; p = p->next)
+		if (!p->packets)
+			sp_chan_flush(p->ch);
+	atomic_fetch_add(&k->b->page->epoch, 1);
 }
 
 /* ---------------------------------------------------------------- questions */

@@ -368,7 +368,7 @@ sp_keeper_on_session_end(struct sp_kpeer *p, sp_slice body, int fd)
 		for (struct sp_kpeer *f = k->peers; f != NULL; f = f->next)
 			if (f->who.role == SP_FRONT && !f->packets)
 				send_gone(f, q.session, q.expires_s);
-		atomic_fetch_add(&k->b->page->epoch, 1);
+		sp_keeper_raise_epoch(k);
 		note_end(k, q.session);
 	}
 	sp_enc_id(sp_chan_begin(p->ch, SP_M_SESSION_ENDED), &(struct sp_m_id){ q.id });
