@@ -6,6 +6,8 @@
 
 #include "wire/json.h"
 
+#include <stdlib.h>
+
 bool
 sp_link_item(struct sp_link *l, const struct sp_m_item *m)
 {
@@ -45,6 +47,26 @@ complete(struct sp_link *l, const struct sp_m_catalog *m)
 	    sp_catalog_seal(l->staged, &dropped) == SP_OK && dropped == 0;
 }
 
+/* Without memory they are missing, and nothing else. */
+static void
+keep_instructions(struct sp_front *f, uint32_t server, sp_slice text)
+{
+	char *copy = text.n == 0 ? NULL : malloc(text.n);
+
+	if (copy != NULL)
+		memcpy(copy, text.p, text.n);
+	free((char *)(uintptr_t)f->instructions[server].p);
+	f->instructions[server] = copy == NULL ? (sp_slice){ NULL, 0 } : sp_mem(copy, text.n);
+}
+
+sp_slice
+sp_front_instructions(struct sp_front *f, const struct sp_principal *who)
+{
+	sp_out_reset(&f->note);
+	sp_mcp_instructions(&f->note, &f->world, who);
+	return f->note.full ? (sp_slice){ NULL, 0 } : sp_out_view(&f->note);
+}
+
 bool
 sp_link_catalog(struct sp_link *l, const struct sp_m_catalog *m)
 {
@@ -59,6 +81,7 @@ sp_link_catalog(struct sp_link *l, const struct sp_m_catalog *m)
 		sp_catalog_free(&l->staged);
 	f->catalogs[l->server] = l->staged;
 	f->caps[l->server] = m->known != 0 ? m->caps : 0;
+	keep_instructions(f, l->server, m->known != 0 ? m->instructions : (sp_slice){ NULL, 0 });
 	l->staged = NULL;
 	sp_streams_changed(f, before, f->catalogs[l->server]);
 	sp_streams_server(f, l->server, false);

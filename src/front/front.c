@@ -120,8 +120,9 @@ make_tables(struct sp_front *f, struct sp_err *e)
 	f->links = calloc(h->servers.n + 1u, sizeof *f->links);
 	f->catalogs = calloc(h->servers.n + 1u, sizeof(struct sp_catalog *));
 	f->caps = calloc(h->servers.n + 1u, sizeof *f->caps);
+	f->instructions = calloc(h->servers.n + 1u, sizeof *f->instructions);
 	f->wants = calloc(h->authorities.n + 1u, sizeof *f->wants);
-	if (f->links == NULL || f->catalogs == NULL || f->caps == NULL || f->wants == NULL)
+	if (f->links == NULL || f->catalogs == NULL || f->caps == NULL || f->instructions == NULL || f->wants == NULL)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
 	for (uint32_t i = 0; i < h->servers.n; i++) {
 		f->links[i].front = f;
@@ -130,7 +131,7 @@ make_tables(struct sp_front *f, struct sp_err *e)
 	for (uint32_t i = 0; i < h->sources.n; i++)
 		if (SP_IMG_AT(f->img, h->sources, source, i)->type == SP_SOURCE_PEER)
 			f->has_peer = true;
-	f->world = (struct sp_world){ f->img, f->catalogs, f->caps, f->seed };
+	f->world = (struct sp_world){ f->img, f->catalogs, f->caps, f->seed, f->instructions };
 	if (uv_timer_init(f->loop, &f->tick) != 0)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no timer");
 	f->tick.data = f;
@@ -179,6 +180,7 @@ sp_front_close(struct sp_front *f)
 			sp_chan_free(&f->links[i].ch);
 		sp_catalog_free(&f->links[i].staged);
 		sp_catalog_free(&f->catalogs[i]);
+		free((char *)(uintptr_t)f->instructions[i].p);
 	}
 	sp_keeper_close(f);
 	uv_close((uv_handle_t *)&f->tick, NULL);
@@ -191,6 +193,7 @@ sp_front_close(struct sp_front *f)
 	free(f->wants);
 	free(f->catalogs);
 	free(f->caps);
+	free(f->instructions);
 	free(f->links);
 	free(f->params);
 }

@@ -70,6 +70,7 @@ struct sp_front {
 	struct sp_chan *descriptors;	/* to keeper too: for descriptors, which the other cannot carry */
 	struct sp_catalog **catalogs;	/* one a server; what world points to */
 	uint32_t *caps;
+	sp_slice *instructions;		/* one a server; heap */
 	struct sp_world world;
 	struct sp_sessions sessions;
 	struct sp_ask asks[SP_ASKS];
@@ -216,6 +217,8 @@ void sp_result_sent(struct sp_conn *c);
 /* catalog.c */
 SP_MUST bool sp_link_item(struct sp_link *l, const struct sp_m_item *m);
 SP_MUST bool sp_link_catalog(struct sp_link *l, const struct sp_m_catalog *m);
+/* What the servers that this caller can use say about it; valid until the next use of f->note. */
+sp_slice sp_front_instructions(struct sp_front *f, const struct sp_principal *who);
 
 /* stream.c: streams that are held. */
 void sp_stream_get(struct sp_conn *c);

@@ -51,7 +51,7 @@ discover(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 
-	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->world, q->who), nothing);
+	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->world, q->who), sp_front_instructions(f, q->who));
 	sp_reply_ok(c);
 }
 

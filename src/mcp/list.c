@@ -438,3 +438,20 @@ sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
 	}
 	return caps;
 }
+
+void
+sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who)
+{
+	for (uint32_t s = 0; w->instructions != NULL && s < servers_of(w); s++) {
+		if (w->instructions[s].n == 0 || w->catalogs[s] == NULL)
+			continue;
+		if (!lists_any(w, s, SP_COMPONENT_TOOL, who) && !lists_any(w, s, SP_COMPONENT_RESOURCE, who) &&
+		    !lists_any(w, s, SP_COMPONENT_TEMPLATE, who) && !lists_any(w, s, SP_COMPONENT_PROMPT, who))
+			continue;
+		if (o->n != 0)
+			sp_out_str(o, "\n\n");
+		sp_out_slice(o, sp_img_str(w->img, SP_IMG_AT(w->img, w->img->head->servers, server, s)->name));
+		sp_out_str(o, ": ");
+		sp_out_slice(o, w->instructions[s]);
+	}
+}

@@ -18,6 +18,7 @@ struct sp_world {
 	struct sp_catalog *const *catalogs;	/* one a server; NULL: not of kind mcp, or not known yet */
 	const uint32_t *caps;			/* one a server: enum sp_mcp_cap, of those that are known */
 	struct sp_hash_key key;
+	const sp_slice *instructions;		/* one a server, or NULL: none has any */
 };
 
 /* The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
@@ -44,5 +45,7 @@ SP_MUST bool sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask,
 /* What we can do for this caller: tools, and of every server that has something this caller's lists show, what that server
  * can.  A server that is not known yet may have lists of every kind: a client asks for our capabilities only once. */
 uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who);
+/* What servers say about their use: of every server that has something this caller's lists show, each under its name. */
+void sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who);
 
 #endif

@@ -286,10 +286,15 @@ def test_e01_rules_over_catalogues(make_upstream, make_front, issuer):
   - {allow: wiki.echo, require_scopes: "wiki:echo"}
   - {allow: "wiki.resource:test://template/**"}
   - {allow: wiki.prompt:simple_prompt, restrict_tag: ops}
+  - {deny: wiki, for: jwt/nobody}
 """))
     ann, ops = issuer.token(g.url, sub="ann"), issuer.token(g.url, sub="oli", tags=["ops"], scope="wiki:echo")
     names = known(g, ann, "wiki_add")
     assert set(names) == {"wiki_add", "wiki_simple_text", "wiki_slow", "wiki_slow_ends", "wiki_schema_2020_12_tool", "wiki_toggle"}
+    init = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "e", "version": "1"}}
+    assert g.rpc("initialize", init, ann).json()["result"]["instructions"] == "wiki: Ask the fixture."
+    assert g.modern("server/discover", {}, ann).json()["result"]["instructions"] == "wiki: Ask the fixture."
+    assert "instructions" not in g.rpc("initialize", init, issuer.token(g.url, sub="nobody")).json()["result"]
     assert g.rpc("prompts/list", {}, ann).json()["result"]["prompts"] == []
     assert [p["name"] for p in g.rpc("prompts/list", {}, ops).json()["result"]["prompts"]] == ["wiki_simple_prompt"]
     assert g.rpc("resources/list", {}, ann).json()["result"]["resources"] == []
