@@ -75,6 +75,7 @@ def test_q07_a_broken_file_changes_nothing(make_gateway, reader, gateway, issuer
     assert g.call("dns_listZones", {"server_id": "localhost"}, token).status == 200
 
 
+@pytest.mark.slow       # and not for the sanitizers, which lock no memory
 def test_q13_no_secret_is_left_behind_by_a_thousand_calls(make_gateway, issuer, canary):
     g = make_gateway(extra="limits: {calls: 100000/min}\n")
     token = issuer.token(g.url, scope="dns:read")
