@@ -109,7 +109,7 @@ test_in_flight(void **state)
 
 /* More callers than slots: some share, none is without a limit. */
 static void
-test_full_table(void **state)
+test_r07_full_table(void **state)
 {
 	struct sp_slots *s = slots();
 	uint32_t slot, retry, admitted = 0;
@@ -273,7 +273,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bucket), cmocka_unit_test(test_nothing_is_not_unlimited), cmocka_unit_test(test_in_flight),
-		cmocka_unit_test(test_full_table), cmocka_unit_test(test_processes), cmocka_unit_test(test_page),
+		cmocka_unit_test(test_r07_full_table), cmocka_unit_test(test_processes), cmocka_unit_test(test_page),
 		cmocka_unit_test(test_counters),
 	};
 

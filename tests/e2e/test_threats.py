@@ -122,6 +122,17 @@ def test_q14_nothing_is_loaded_into_the_roles_from_the_environment(make_front, p
     assert g.call("dns_listZones", {"server_id": "localhost"}, issuer.token(g.url, scope="dns:read")).status == 200, "N14: no proxy is used"
 
 
+@pytest.mark.parametrize("state", ["forged", "eyJhIjoxfQ.AAAA", 7, None, {"a": 1}])
+def test_e20_a_state_from_outside_changes_nothing(gateway, reader, state):
+    """No call asks for further input yet, so no state of ours exists: a client's is neither believed nor echoed."""
+    params = {"name": "dns_listZones", "arguments": {"server_id": "localhost"}, "requestState": state, "inputResponses": {"user": {"action": "accept"}}}
+    a = gateway.modern("tools/call", params, reader)
+    plain = gateway.modern("tools/call", {"name": "dns_listZones", "arguments": {"server_id": "localhost"}}, reader)
+    assert a.status == plain.status == 200 and a.body == plain.body
+    denied = {**params, "name": "dns_deleteZone"}
+    assert "error" in gateway.modern("tools/call", denied, reader).json()
+
+
 def test_r03_a_bearer_token_can_be_used_again(gateway, reader):
     """By design of bearer tokens; sender-bound ones are refused as such (B25)."""
     assert {gateway.call("dns_listZones", {"server_id": "localhost"}, reader).status for _ in range(3)} == {200}
