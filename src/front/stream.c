@@ -148,6 +148,13 @@ sp_stream_get(struct sp_conn *c)
 		begin(s);
 }
 
+/* Does this server say when its resources change?  One that is not known yet may: it is asked when it is. */
+static bool
+may_tell(const struct sp_front *f, uint32_t server)
+{
+	return f->catalogs[server] == NULL || (f->caps[server] & SP_CAP_SUBSCRIBE) != 0;
+}
+
 /* Of the wished URIs those that this caller may read and whose server can say that they changed. */
 static sp_slice
 accepted(struct sp_conn *c, const struct sp_req *q)
@@ -162,7 +169,7 @@ accepted(struct sp_conn *c, const struct sp_req *q)
 		struct sp_found found;
 		sp_slice uri = sp_jtext(it.val);
 
-		if (!sp_stream_may_see(f, q->who, uri, &found) || (f->caps[found.c.server] & SP_CAP_SUBSCRIBE) == 0)
+		if (!sp_stream_may_see(f, q->who, uri, &found) || !may_tell(f, found.c.server))
 			continue;
 		if (o->n + uri.n * 6 + 8 > SP_STREAM_URI_BYTES)
 			break;
