@@ -106,7 +106,8 @@ def test_ten_thousand_mixed_calls_under_reloads(make_upstream, make_front, issue
     assert reloads >= 2
     peers.wait_for("the old generations to leave", lambda: len(g.roles()["front"]) == 4, 30, 0.5)
     later = memory([p for pids in g.roles().values() for p in pids])
-    assert later < min(sizes[:3]) * 1.5 + 4000, (sizes[:3], later)
+    # A look may fall into the moment in which roles are just starting: the largest of the first three is the whole of them.
+    assert later < max(sizes[:3]) * 1.3 + 2000, (sizes[:3], later)
     g.cli("audit", "verify")
 
 
