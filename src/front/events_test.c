@@ -146,9 +146,9 @@ test_silence_and_death(void **state)
 	bool closed;
 
 	(void)take(fd, &closed);
-	sp_conn_sweep(p.c, uv_now(&p.loop) + SP_SSE_SILENCE_MS - 1);
+	sp_conn_sweep(p.c, p.c->said_ms + SP_SSE_SILENCE_MS - 1);
 	assert_string_equal(take(fd, &closed), "");
-	sp_conn_sweep(p.c, uv_now(&p.loop) + SP_SSE_SILENCE_MS);
+	sp_conn_sweep(p.c, p.c->said_ms + SP_SSE_SILENCE_MS);
 	assert_string_equal(take(fd, &closed), "3\r\n:\n\n\r\n");
 	shutdown(fd, SHUT_WR);		/* gone: nobody answers a stream */
 	turn(4);
