@@ -45,7 +45,7 @@ static bool
 has_anyone(const struct cfg_rule *r)
 {
 	for (uint32_t i = 0; i < r->ncallers; i++)
-		if (r->callers[i].source == SP_ANYONE)
+		if (r->callers[i].source == SP_IMG_ANYONE)
 			return true;
 	return false;
 }
@@ -56,7 +56,7 @@ has_anyone(const struct cfg_rule *r)
 static bool
 entry_covers(const struct cfg_caller *b, const struct cfg_caller *a)
 {
-	if (b->source == SP_ANYONE)
+	if (b->source == SP_IMG_ANYONE)
 		return true;
 	if (a->source != b->source)
 		return false;
@@ -88,7 +88,7 @@ covers_callers(const struct cfg_rule *b, const struct cfg_rule *a)
 static bool
 entries_overlap(const struct cfg_caller *a, const struct cfg_caller *b)
 {
-	if (a->source == SP_ANYONE || b->source == SP_ANYONE)
+	if (a->source == SP_IMG_ANYONE || b->source == SP_IMG_ANYONE)
 		return true;
 	if (a->source != b->source)
 		return false;
@@ -387,7 +387,7 @@ source_satisfies(const struct pass *p, const struct cfg_source *s, const struct 
 static bool
 entry_satisfies(const struct pass *p, const struct cfg_caller *who, uint32_t rule)
 {
-	if (who != NULL && who->source != SP_ANYONE)
+	if (who != NULL && who->source != SP_IMG_ANYONE)
 		return source_satisfies(p, &p->c->sources[who->source], who, rule);
 	for (uint32_t i = 0; i < p->c->nsources; i++)
 		if (source_satisfies(p, &p->c->sources[i], who, rule))
@@ -410,7 +410,7 @@ check_satisfiable(struct pass *p, uint32_t rule)
 		if (entry_satisfies(p, &r->callers[i], rule))
 			continue;
 		OBJECT(p->c, &r->callers[i].text, "no caller of `%.*s` can satisfy this rule%s", SP_PRI(r->callers[i].text.text),
-		    r->callers[i].source != SP_ANYONE && cfg_opens(r) && !has_demands(r) &&
+		    r->callers[i].source != SP_IMG_ANYONE && cfg_opens(r) && !has_demands(r) &&
 		    p->c->sources[r->callers[i].source].type == SP_SOURCE_ANONYMOUS ?
 		    ": only `for: anyone` opens for callers without a credential" : "");
 		p->pointless[rule] = true;
@@ -430,7 +430,7 @@ check_anyone(struct cfg *c)
 			anonymous = &c->sources[i];
 	for (uint32_t i = 0; i < c->nrules; i++)
 		for (uint32_t j = 0; j < c->rules[i].ncallers; j++) {
-			if (c->rules[i].callers[j].source != SP_ANYONE)
+			if (c->rules[i].callers[j].source != SP_IMG_ANYONE)
 				continue;
 			used = used || cfg_opens(&c->rules[i]);
 			if (anonymous == NULL)
@@ -506,7 +506,7 @@ callers_chosen(const struct cfg *c, const struct cfg_rule *r)
 		const struct cfg_caller *who = &r->callers[i];
 		const struct cfg_source *s;
 
-		if (who->source == SP_ANYONE)
+		if (who->source == SP_IMG_ANYONE)
 			return false;
 		s = &c->sources[who->source];
 		if (!who->has_pattern && s->users.n + s->require_scopes.n + s->restrict_tag.n == 0)

@@ -491,7 +491,7 @@ put_selects(struct compiler *k, const struct cfg_rule *r)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < r->ntargets; i++)
 		v[i] = (struct sp_img_select){
-			.server = r->targets[i].server == UINT32_MAX ? SP_ANYONE : r->targets[i].server,
+			.server = r->targets[i].server == UINT32_MAX ? SP_IMG_ANYONE : r->targets[i].server,
 			.what = what[r->targets[i].what], .pattern = sp_imgb_str(k->b, r->targets[i].pattern),
 		};
 	return SP_IMGB_ARRAY(k->b, v, r->ntargets);

@@ -326,7 +326,7 @@ test_mcp(void **state)
 	const struct sp_img_op *op = SP_IMG_AT(&w.img, s->ops, op, 0);
 	const struct sp_img_rule *guard = SP_IMG_AT(&w.img, h->rules, rule, 1);
 	static const struct { uint32_t server, what; const char *pattern; } selects[] = {
-		{ 0, SP_SELECT_NAME, "delete_*" }, { SP_ANYONE, SP_SELECT_WRITE, "" }, { 0, SP_SELECT_RESOURCE, "file:///**" },
+		{ 0, SP_SELECT_NAME, "delete_*" }, { SP_IMG_ANYONE, SP_SELECT_WRITE, "" }, { 0, SP_SELECT_RESOURCE, "file:///**" },
 		{ 0, SP_SELECT_PROMPT, "hi" }, { 2, SP_SELECT_READ, "" },
 	};
 

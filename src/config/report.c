@@ -67,9 +67,9 @@ meant_by(const struct reach *at, const struct sp_img_rule *r, bool *anyone)
 	for (uint32_t i = 0; i < r->callers.n; i++) {
 		const struct sp_img_caller *c = SP_IMG_AT(at->img, r->callers, caller, i);
 
-		if (c->source == SP_ANYONE)
+		if (c->source == SP_IMG_ANYONE)
 			*anyone = true;
-		if (c->source == SP_ANYONE || (c->source == at->source && c->has_pattern == 0))
+		if (c->source == SP_IMG_ANYONE || (c->source == at->source && c->has_pattern == 0))
 			m = MEANT;
 		else if (c->source == at->source && m == NOT_MEANT)
 			m = PERHAPS;
@@ -301,7 +301,7 @@ write_select(struct sp_out *o, const struct sp_image *img, uint32_t server, cons
 {
 	sp_slice pattern = sp_img_str(img, s->pattern);
 
-	if ((s->server != server && s->server != SP_ANYONE) || seen_before(img, s))
+	if ((s->server != server && s->server != SP_IMG_ANYONE) || seen_before(img, s))
 		return;
 	if (s->what == SP_SELECT_NAME && !sp_eq(pattern, SP_LIT("**")))
 		write_part(o, img, server, SP_COMPONENT_TOOL, pattern, "", rules);

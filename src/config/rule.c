@@ -163,7 +163,7 @@ read_caller(struct cfg *c, const struct item *it, struct cfg_caller *out)
 {
 	sp_slice rest = it->text, source;
 
-	*out = (struct cfg_caller){ .text = *it, .source = SP_ANYONE };
+	*out = (struct cfg_caller){ .text = *it, .source = SP_IMG_ANYONE };
 	if (sp_eq(it->text, SP_LIT("anyone")))
 		return true;
 	if (sp_take_to(&rest, '/', &source)) {

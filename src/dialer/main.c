@@ -5,8 +5,8 @@
  * socket is one end of a pair whose other end goes to sallyport-manage.
  */
 #include "base/log.h"
-#include "dialer/dial.h"
-#include "dialer/dialhost.h"
+#include "outbound/dial.h"
+#include "outbound/dialhost.h"
 #include "os/role.h"
 
 #include <ctype.h>

@@ -7,7 +7,7 @@
 #ifndef SP_EGRESS_AUTHORITY_H
 #define SP_EGRESS_AUTHORITY_H
 
-#include "egress/pool.h"
+#include "outbound/pool.h"
 #include "image/image.h"
 #include "ipc/codec.h"
 #include "os/shared.h"

@@ -6,9 +6,9 @@
 #ifndef SP_EGRESS_EGRESS_H
 #define SP_EGRESS_EGRESS_H
 
-#include "egress/inject.h"
-#include "egress/pool.h"
-#include "egress/scrub.h"
+#include "outbound/inject.h"
+#include "outbound/pool.h"
+#include "outbound/scrub.h"
 #include "ipc/channel.h"
 #include "oauth/verifier.h"
 #include "os/ring.h"

@@ -6,7 +6,7 @@
 #define SP_EGRESS_MCP_EX_H
 
 #include "egress/mcp_msg.h"
-#include "egress/pool.h"
+#include "outbound/pool.h"
 #include "mcp/sse.h"
 
 struct sp_egress;

@@ -2,9 +2,9 @@
  * Who calls.  A credential that keeper has to vouch for, or whose key is not here yet, makes the request wait before its
  * body is read: bounded in time and in number, one question for all who have the same.
  */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
-#include "front/gate.h"
+#include "http/gate.h"
 
 #include "os/role.h"
 

@@ -7,7 +7,7 @@
 #define SP_FRONT_FRONT_H
 
 #include "base/log.h"
-#include "front/conn.h"
+#include "http/conn.h"
 #include "front/session.h"
 #include "image/image.h"
 #include "ipc/channel.h"

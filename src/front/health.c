@@ -2,7 +2,7 @@
  * /healthz, and what comes in by the listeners for metrics: /metrics in the text format 0.0.4 of Prometheus, and /healthz.
  * Numbers only: no token, caller, tool or argument is ever a label.
  */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
 
 static const sp_slice text_type = SP_LIT_INIT("text/plain; charset=utf-8");

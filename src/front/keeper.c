@@ -1,5 +1,5 @@
 /* What keeper says: static tokens, key sets, tickets, sessions. */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
 
 #include "os/role.h"

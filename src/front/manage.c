@@ -1,5 +1,5 @@
 #include "front/manage.h"
-#include "front/answer.h"
+#include "http/answer.h"
 
 #include "base/ct.h"
 #include "crypto/crypto.h"

@@ -7,7 +7,7 @@
 #ifndef SP_FRONT_MANAGE_H
 #define SP_FRONT_MANAGE_H
 
-#include "front/conn.h"
+#include "http/conn.h"
 #include "ipc/channel.h"
 
 struct sp_manage {

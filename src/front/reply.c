@@ -1,4 +1,4 @@
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
 
 #include "mcp/result.h"

@@ -1,7 +1,7 @@
 /* One request: from its head to the caller and its session, from its body to the method. */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
-#include "front/gate.h"
+#include "http/gate.h"
 
 #include "os/role.h"
 

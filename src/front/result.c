@@ -1,6 +1,6 @@
 /* What egress answers: notifications, a result in one or many pieces, or an error; and what becomes of calls when it is
  * gone. */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/front.h"
 
 #include "mcp/result.h"

@@ -3,7 +3,7 @@
  * (only what changed for this caller, at most once a second and kind) and updated resources.  One that waits holds this
  * structure and nothing else of its request.
  */
-#include "front/answer.h"
+#include "http/answer.h"
 #include "front/stream.h"
 
 #include "mcp/result.h"

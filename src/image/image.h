@@ -10,7 +10,7 @@
 #include "wire/http1.h"	/* enum sp_method */
 
 #define SP_IMAGE_MAGIC 0x53505931u	/* the last digit counts format changes */
-#define SP_ANYONE UINT32_MAX
+#define SP_IMG_ANYONE UINT32_MAX
 enum { SP_SHOWN_MAX = 64 };	/* bytes of the name that clients see */
 enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64 };	/* most scopes, and tags; most steps of sp_img_find_tool() */
 

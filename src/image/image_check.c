@@ -303,7 +303,7 @@ sem_tool(struct ck *c, const struct sp_img_tool *r)
 static bool
 sem_select(struct ck *c, const struct sp_img_select *r)
 {
-	NEED(r->server < c->head->servers.n || r->server == SP_ANYONE, select, server, "no such server");
+	NEED(r->server < c->head->servers.n || r->server == SP_IMG_ANYONE, select, server, "no such server");
 	RANGE(r, select, what, SP_SELECT_ALL, SP_SELECT_PROMPT);
 	return true;
 }
@@ -311,7 +311,7 @@ sem_select(struct ck *c, const struct sp_img_select *r)
 static bool
 sem_caller(struct ck *c, const struct sp_img_caller *r)
 {
-	NEED(r->source < c->head->sources.n || r->source == SP_ANYONE, caller, source, "no such source");
+	NEED(r->source < c->head->sources.n || r->source == SP_IMG_ANYONE, caller, source, "no such source");
 	FLAG(r, caller, has_pattern);
 	return true;
 }

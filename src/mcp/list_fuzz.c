@@ -12,8 +12,8 @@ static struct sp_image img;
 static struct sp_catalog *catalogs[1 + TI_MCP];
 static uint32_t caps[1 + TI_MCP];
 
-static const struct ti_rule rules[] = { { SP_VERB_ALLOW, SP_ANYONE, SP_SELECT_ALL }, { SP_VERB_DENY, 1, SP_SELECT_NAME, "a*" },
-	{ SP_VERB_GUARD, SP_ANYONE, SP_SELECT_RESOURCE, "wiki://*", 2 } };
+static const struct ti_rule rules[] = { { SP_VERB_ALLOW, SP_IMG_ANYONE, SP_SELECT_ALL }, { SP_VERB_DENY, 1, SP_SELECT_NAME, "a*" },
+	{ SP_VERB_GUARD, SP_IMG_ANYONE, SP_SELECT_RESOURCE, "wiki://*", 2 } };
 
 static void
 add(enum sp_component_kind kind, const char *text)

@@ -20,7 +20,7 @@ enum { TI_FIXED = 6, TI_MAX = 5000, TI_RULES = 7, TI_MORE = 128, TI_MCP = 3 };
 /* One more rule, with one entry of TOOLS; scopes and tags are words as in the image. */
 struct ti_rule {
 	enum sp_verb verb;
-	uint32_t server;		/* index, or SP_ANYONE */
+	uint32_t server;		/* index, or SP_IMG_ANYONE */
 	enum sp_select what;
 	const char *pattern;
 	uint64_t scopes, tags;
@@ -56,7 +56,7 @@ static inline struct sp_img_rule
 ti_rule(struct sp_imgb *b, const struct ti_rule *t)
 {
 	struct sp_img_select s = { .server = t->server, .what = t->what };
-	struct sp_img_caller anyone = { .source = SP_ANYONE };
+	struct sp_img_caller anyone = { .source = SP_IMG_ANYONE };
 	struct sp_img_rule r = { .verb = t->verb, .line = 20, .manner = t->manner };
 	struct sp_img_value value = { .kind = SP_VALUE_TEXT };
 	struct sp_img_cond cond = { 0 };
@@ -83,7 +83,7 @@ static inline void
 ti_rules(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
 	struct sp_img_rule r[TI_RULES + TI_MORE] = { 0 };
-	struct sp_img_caller anyone = { .source = SP_ANYONE };
+	struct sp_img_caller anyone = { .source = SP_IMG_ANYONE };
 	struct sp_img_value value = { .kind = SP_VALUE_PATTERN, .text = ti_str(b, "*.test.") };
 	struct sp_img_cond cond = { .argument = ti_str(b, "zone") };
 	sp_slice zone = SP_LIT("zone");

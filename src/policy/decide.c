@@ -137,7 +137,7 @@ names_caller(const struct sp_image *img, const struct sp_img_rule *r, const stru
 	for (uint32_t i = 0; i < r->callers.n; i++) {
 		const struct sp_img_caller *c = SP_IMG_AT(img, r->callers, caller, i);
 
-		if (c->source == SP_ANYONE)
+		if (c->source == SP_IMG_ANYONE)
 			return true;
 		if (c->source == who->source &&
 		    (c->has_pattern == 0 || sp_glob(sp_img_str(img, c->pattern), who->user)))
@@ -150,7 +150,7 @@ static bool
 has_anyone(const struct sp_image *img, const struct sp_img_rule *r)
 {
 	for (uint32_t i = 0; i < r->callers.n; i++)
-		if (SP_IMG_AT(img, r->callers, caller, i)->source == SP_ANYONE)
+		if (SP_IMG_AT(img, r->callers, caller, i)->source == SP_IMG_ANYONE)
 			return true;
 	return false;
 }
@@ -418,7 +418,7 @@ select_names(const struct sp_image *img, const struct sp_img_select *s, const st
 	sp_slice pattern = sp_img_str(img, s->pattern);
 	bool tool = c->kind == SP_COMPONENT_TOOL;
 
-	if (s->server != SP_ANYONE && s->server != c->server)
+	if (s->server != SP_IMG_ANYONE && s->server != c->server)
 		return false;
 	switch ((enum sp_select)s->what) {
 	case SP_SELECT_ALL:

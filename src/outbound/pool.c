@@ -1,4 +1,4 @@
-#include "egress/pool_int.h"
+#include "outbound/pool_int.h"
 
 #include "vault/secret.h"
 

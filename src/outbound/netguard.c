@@ -1,4 +1,4 @@
-#include "dialer/netguard.h"
+#include "outbound/netguard.h"
 
 #include <netinet/in.h>
 

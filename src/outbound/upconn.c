@@ -1,5 +1,5 @@
 /* One connection to the upstream: handshake, one request at a time, its answer. */
-#include "egress/pool_int.h"
+#include "outbound/pool_int.h"
 
 #include "vault/secret.h"
 

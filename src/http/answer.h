@@ -3,7 +3,7 @@
 #define SP_FRONT_ANSWER_H
 
 #include "base/log.h"
-#include "front/conn.h"
+#include "http/conn.h"
 
 #define SP_JSON_TYPE SP_LIT("application/json")
 

@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "dialer/netguard.h"
+#include "outbound/netguard.h"
 
 #define PUB SP_NET_PUBLIC
 #define PRIV SP_NET_PRIVATE

@@ -1,4 +1,4 @@
-#include "egress/inject.h"
+#include "outbound/inject.h"
 
 #include "base/b64.h"
 #include "openapi/slot.h"

@@ -2,7 +2,7 @@
 #ifndef SP_EGRESS_POOL_INT_H
 #define SP_EGRESS_POOL_INT_H
 
-#include "egress/pool.h"
+#include "outbound/pool.h"
 #include "wire/http1.h"
 
 enum { SP_POOL_READ = 65536, SP_POOL_ANSWER_HEAD = 65536, SP_POOL_MEDIA = 128 };

@@ -1,6 +1,6 @@
-#include "dialer/dialhost.h"
+#include "outbound/dialhost.h"
 
-#include "dialer/netguard.h"
+#include "outbound/netguard.h"
 
 const char *
 sp_dialhost_judge(const struct sp_dialhost_own *own, sp_slice host, uint32_t port, bool https, struct sp_dialhost *out)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "egress/pool.h"
+#include "outbound/pool.h"
 #include "vault/secret.h"
 
 #include <errno.h>

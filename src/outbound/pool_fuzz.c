@@ -3,7 +3,7 @@
  * body within the limit (or, of a stream, begin() before the pieces before the end), and nothing that came after an
  * answer becomes the answer of the next request.
  */
-#include "egress/pool.h"
+#include "outbound/pool.h"
 
 #include "vault/secret.h"
 

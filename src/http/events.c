@@ -2,10 +2,10 @@
  * Answers that are Server-Sent Events: chunked, or until the connection ends for a client of HTTP/1.0.  One event is one
  * line of JSON, whatever is in the text: nothing can begin another event (threat row K23).
  */
-#include "front/conn.h"
+#include "http/conn.h"
 
 #include "base/log.h"
-#include "front/answer.h"
+#include "http/answer.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Answers to bytes: one write where the socket takes it, the rest kept until it does. */
-#include "front/answer.h"
-#include "front/conn.h"
+#include "http/answer.h"
+#include "http/conn.h"
 #include "os/role.h"
 
 #include <errno.h>

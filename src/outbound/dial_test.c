@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "dialer/dial.h"
-#include "dialer/dialhost.h"
+#include "outbound/dial.h"
+#include "outbound/dialhost.h"
 
 static uv_loop_t loop;
 

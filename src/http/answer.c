@@ -1,4 +1,4 @@
-#include "front/answer.h"
+#include "http/answer.h"
 
 #include "mcp/rpc.h"
 

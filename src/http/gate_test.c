@@ -1,5 +1,5 @@
 /* Media types, as tables; what needs an image or a verifier is in request_test.c. */
-#include "front/gate.h"
+#include "http/gate.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * clean; and no form of the value, made here by encoders of our own and put between pieces of the text, survives.
  */
 #include "base/b64.h"
-#include "egress/scrub.h"
+#include "outbound/scrub.h"
 
 #include <stdlib.h>
 

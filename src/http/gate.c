@@ -1,4 +1,4 @@
-#include "front/gate.h"
+#include "http/gate.h"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 

@@ -1,8 +1,8 @@
 /* All connections of one role: accepting within the limits, finding, sweeping, draining. */
-#include "front/conn.h"
+#include "http/conn.h"
 
 #include "base/log.h"
-#include "front/answer.h"
+#include "http/answer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/b64.h"
-#include "egress/scrub.h"
+#include "outbound/scrub.h"
 
 /* --- encoders of the test's own: none of this is shared with what is tested */
 

@@ -2,8 +2,8 @@
  * No address that carries an IPv4 address is judged better than what it carries, no name reads as a number, and a host
  * that a document names is the authority's own or a name at the https port without leave for private addresses.
  */
-#include "dialer/dialhost.h"
-#include "dialer/netguard.h"
+#include "outbound/dialhost.h"
+#include "outbound/netguard.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* The life of one connection: bytes to requests, in order, one at a time. */
-#include "front/conn.h"
-#include "front/answer.h"
+#include "http/conn.h"
+#include "http/answer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-#include "dialer/dial.h"
+#include "outbound/dial.h"
 
-#include "dialer/netguard.h"
+#include "outbound/netguard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-#include "egress/scrub.h"
+#include "outbound/scrub.h"
 
-#include "egress/scrub_form.h"
+#include "outbound/scrub_form.h"
 
 enum {
 	SHIFTS = 4096, BUCKETS = 256, NONE = UINT16_MAX,

@@ -1,5 +1,19 @@
 /* Event streams, seen from the client's end, over a service that the test plays. */
-#include "front/testworld.h"
+#include "base/log.h"
+#include "http/conn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
 
 #define POST "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
 #define POST10 "POST /x HTTP/1.0\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
@@ -50,7 +64,7 @@ begin(const char *request)
 	sp_log_init("test", SP_ERROR);
 	assert_int_equal(uv_loop_init(&p.loop), 0);
 	assert_int_equal(sp_hub_init(&p.hub, &p.loop, &service, NULL, lim, (struct sp_hash_key){ { 1, 2 } }, &e), SP_OK);
-	tw_pair(sv);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
 	assert_int_equal(sp_hub_adopt(&p.hub, sv[1], 1), SP_OK);
 	assert_int_equal(write(sv[0], request, strlen(request)), (ssize_t)strlen(request));
 	turn(4);
