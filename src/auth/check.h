@@ -1,0 +1,35 @@
+/* Checks of <sallyport/auth.h>, from inside. */
+#ifndef SP_AUTH_CHECK_H
+#define SP_AUTH_CHECK_H
+
+#include <sallyport/auth.h>
+#include <sallyport/pieces.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "oauth/principal.h"
+
+struct sp_auth_context {
+	const struct sp_principal *who;
+	bool	 signed_in;			/* false: a credential could still be had (401), or nobody needs one */
+	enum sp_component_type kind;
+	const char *name;
+	const char *const *tags;
+	const char *arguments;			/* NULL: a list */
+	enum sp_transport transport;
+	const char *peer, *token;
+	/* What a check says beside its verdict. */
+	char	 text[256];
+	char	 scopes[512];			/* missing ones, space separated, each once */
+};
+
+/* Allows anonymous callers? (SP_ANYONE, checks of one's own, or any_of with one.)  Then no 401 is answered before asking it. */
+bool sp_check_needs_nobody(const struct sp_auth_check *c);
+/* Asks; NULL denies.  a->text and a->scopes are set as the verdict says. */
+enum sp_auth_verdict sp_check_ask(const struct sp_auth_check *c, struct sp_auth_context *a);
+/* Is the form right: names that are not empty, no NULL parts?  Says what is wrong. */
+SP_MUST enum sp_status sp_check_judge(const struct sp_auth_check *c, struct sp_err *e);
+/* Every scope that it names, for metadata. */
+void sp_check_scopes(const struct sp_auth_check *c, void (*each)(void *ctx, const char *scope), void *ctx);
+
+#endif
