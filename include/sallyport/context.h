@@ -122,6 +122,11 @@ SP_API const char *sp_state(const struct sp_context *ctx);
 
 /* ---- tasks */
 
+/* The call becomes a task: its client gets the task now, and the outcome when it asks for it; time-outs are those of tasks.
+ * Questions asked before this are asked of the call, later ones of the task.  SP_RC_OK: it is one (also when it was one
+ * already, as after a question); SP_RC_UNSUPPORTED: the client cannot, so go on without; SP_RC_INVALID: the tool's options
+ * do not say so. */
+SP_API enum sp_rc sp_become_task(struct sp_context *ctx);
 /* Does it run as a task?  Its caller may have gone. */
 SP_API bool sp_is_task(const struct sp_context *ctx);
 /* What pollers are told. */

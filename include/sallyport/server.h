@@ -56,7 +56,9 @@ typedef void (*sp_handler)(struct sp_context *ctx, void *arg);
 /* Adds values that begin with `value` by sp_add_completion(). */
 typedef void (*sp_completer)(struct sp_context *ctx, const char *argument, const char *value, void *arg);
 
-/* When a tool runs as a task (extension io.modelcontextprotocol/tasks): its client polls for the outcome. */
+/* May a call become a task (extension io.modelcontextprotocol/tasks), whose outcome its client polls for?  The handler decides
+ * when, by sp_become_task(); what it answers before that is answered at once.  ALWAYS: clients without the extension are told
+ * that they need it, before the handler runs. */
 enum sp_task_support { SP_TASK_NEVER = 0, SP_TASK_IF_CLIENT_CAN, SP_TASK_ALWAYS };
 enum sp_hint { SP_HINT_UNSAID = 0, SP_HINT_YES, SP_HINT_NO };
 /* What a client has to be able to do, for sp_tool_options.needs. */
