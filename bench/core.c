@@ -198,7 +198,7 @@ static void
 run_head(void *ctx)
 {
 	sp_slice in = *(sp_slice *)ctx;
-	struct sp_http h;
+	struct sp_http1 h;
 
 	sp_http_init(&h, SP_HTTP_REQUEST, (struct sp_http_limits){ 16384, 1 << 20 });
 	if (sp_http_read(&h, &in) != SP_HTTP_HEAD)

@@ -28,7 +28,7 @@ start(void)
 static void
 check_answers(sp_slice got)
 {
-	static struct sp_http h;
+	static struct sp_http1 h;
 	bool last = false;
 
 	sp_http_init(&h, SP_HTTP_RESPONSE, (struct sp_http_limits){ 65536, 1 << 24 });

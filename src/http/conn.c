@@ -225,7 +225,7 @@ on_head(struct sp_conn *c)
 static void
 on_bad(struct sp_conn *c)
 {
-	struct sp_http *h = &c->w->http;
+	struct sp_http1 *h = &c->w->http;
 
 	c->bad = true;
 	c->close_after = true;

@@ -39,7 +39,7 @@ enum sp_conn_events_state { SP_EVENTS_NONE, SP_EVENTS_BETWEEN, SP_EVENTS_INSIDE 
 /* What a request under way needs. */
 struct sp_work {
 	struct sp_work *next;
-	struct sp_http	http;
+	struct sp_http1 http;
 	struct sp_arena arena;	/* for one request */
 	sp_slice	body;	/* so far; complete when the service's body() is called */
 	struct sp_out	spill;	/* the body, when it does not lie contiguous in buf */

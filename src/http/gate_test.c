@@ -50,7 +50,7 @@ static const struct { const char *name, *accept; bool ok; } accepts[] = {
 static enum sp_status
 judge(const char *method, const char *lines)
 {
-	static struct sp_http http;
+	static struct sp_http1 http;
 	static char text[1024];
 	sp_slice in;
 

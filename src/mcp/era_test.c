@@ -218,7 +218,7 @@ static void
 test_cases(void **state)
 {
 	for (size_t i = 0; i < SP_COUNT(cases); i++) {
-		static struct sp_http http;
+		static struct sp_http1 http;
 		char text[2048];
 		sp_slice in;
 		struct sp_arena a;
@@ -247,7 +247,7 @@ test_cases(void **state)
 static void
 judge(struct sp_arena *a, const char *head, const char *body, struct sp_mcp_ask *ask)
 {
-	static struct sp_http http;
+	static struct sp_http1 http;
 	static char text[2048];
 	struct sp_rpc m = { 0 };
 	struct sp_err e = { 0 };

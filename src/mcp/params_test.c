@@ -64,7 +64,7 @@ test_cases(void **state)
 	assert_int_equal(sp_params_read(&forever, SP_LIT(SCHEMA), &p), SP_OK);
 	assert_int_equal(p.n, 4);
 	for (size_t i = 0; i < SP_COUNT(cases); i++) {
-		static struct sp_http http;
+		static struct sp_http1 http;
 		struct sp_arena a;
 		char text[1024];
 		sp_jval *args;

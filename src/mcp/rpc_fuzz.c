@@ -51,7 +51,7 @@ answer(const struct sp_rpc *m, const struct sp_mcp_ask *ask, enum sp_status st)
 }
 
 static void
-run(struct sp_http *http, sp_slice body)
+run(struct sp_http1 *http, sp_slice body)
 {
 	struct sp_mcp_ask ask = { 0 };
 	struct sp_rpc m = { 0 };
@@ -82,7 +82,7 @@ run(struct sp_http *http, sp_slice body)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct sp_http http;
+	static struct sp_http1 http;
 	sp_slice in = sp_mem(data, n);
 	size_t end = sp_find(in, SP_LIT("\r\n\r\n"));
 	char head[4096];

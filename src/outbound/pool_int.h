@@ -25,7 +25,7 @@ struct sp_upconn {
 	char	*rest;			/* locked memory */
 	bool	 reused;		/* this request found it used */
 
-	struct sp_http http;
+	struct sp_http1 http;
 	bool	 heard;			/* a byte of the answer came */
 	struct sp_out carry;		/* an unfinished head */
 	struct sp_out text;		/* of the body */

@@ -26,11 +26,13 @@ struct sp_reply {
 
 struct sp_exchange_ops {
 	/* A notification or a request of ours, before the answer, or on a stream.  `event`: an id by which the client may come
-	 * back for what follows, or empty.  False: the client cannot be told (any more). */
+	 * back for what follows, or empty (an id with an empty json: only that id).  False: the client cannot be told (any
+	 * more); `head` and `token` may be gone then, and sp_server_gone() follows soon, never from inside these functions. */
 	bool (*send)(struct sp_exchange *x, sp_slice json, sp_slice event);
 	/* The last that the engine says about this exchange. */
 	void (*answer)(struct sp_exchange *x, const struct sp_reply *r);
-	/* 2025 era: what was sent so far is all on this connection; the client comes back after so long.  Not an end. */
+	/* 2025 era: what was sent so far is all on this connection; the client comes back after so long.  Not an end of the call;
+	 * sp_server_gone() follows soon. */
 	void (*pause)(struct sp_exchange *x, uint32_t retry_ms);
 	/* Bytes that the client has not taken yet. */
 	size_t (*unread)(const struct sp_exchange *x);
@@ -49,6 +51,9 @@ struct sp_exchange {
 	sp_slice peer;			/* address as text, or empty */
 	enum sp_transport transport;
 	const struct sp_http_head *head;	/* NULL: not HTTP */
+	/* Not HTTP: the session of this connection, as initialize answered it; empty before.  Its stream for what belongs to no
+	 * request is begun by the transport then (sp_server_stream). */
+	sp_slice session;
 	bool	 streams;		/* send() works: Accept allows an event stream, or it is a stream anyway */
 };
 
@@ -91,6 +96,9 @@ struct sp_server_part {
 	void	 (*free)(void *p);
 };
 struct sp_server_part *sp_server_outbound(struct sp_server *s);
+/* The same for what lib carries messages with: its threads.  Its free() is the first that sp_server_free() does, and waits
+ * until no handler runs; check and begin are not called.  After it nothing is run any more, and wake() still may be called. */
+struct sp_server_part *sp_server_transport(struct sp_server *s);
 /* One more mistake of how the server was put together, for sp_server_check(). */
 void sp_server_mistake(struct sp_server *s, const char *format, ...) SP_PRINTF(2, 3);
 

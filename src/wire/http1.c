@@ -4,7 +4,7 @@
 enum { EXTRA_MAX = 4096, DIGITS_MAX = 16 };
 
 enum sp_http_step
-sp_http1_bad(struct sp_http *h, enum sp_status st, const char *why)
+sp_http1_bad(struct sp_http1 *h, enum sp_status st, const char *why)
 {
 	/* What an upstream did wrong is no fault of our caller's request. */
 	if (h->kind == SP_HTTP_RESPONSE && st != SP_E_TOO_BIG)
@@ -15,7 +15,7 @@ sp_http1_bad(struct sp_http *h, enum sp_status st, const char *why)
 	return SP_HTTP_BAD;
 }
 
-static struct sp_http *
+static struct sp_http1 *
 self(llhttp_t *ll)
 {
 	return ll->data;
@@ -58,7 +58,7 @@ on_url(llhttp_t *ll, const char *at, size_t n)
 static int
 on_head(llhttp_t *ll)
 {
-	struct sp_http *h = self(ll);
+	struct sp_http1 *h = self(ll);
 
 	h->heard = true;
 	h->coded = (ll->flags & F_CHUNKED) != 0;
@@ -96,7 +96,7 @@ const llhttp_settings_t sp_http1_settings = {
 };
 
 static void
-reset(struct sp_http *h)
+reset(struct sp_http1 *h)
 {
 	h->body = (sp_slice){ NULL, 0 };
 	h->got = h->left = 0;
@@ -109,7 +109,7 @@ reset(struct sp_http *h)
 }
 
 void
-sp_http_init(struct sp_http *h, enum sp_http_kind kind, struct sp_http_limits lim)
+sp_http_init(struct sp_http1 *h, enum sp_http_kind kind, struct sp_http_limits lim)
 {
 	h->kind = kind;
 	h->lim = lim;
@@ -118,7 +118,7 @@ sp_http_init(struct sp_http *h, enum sp_http_kind kind, struct sp_http_limits li
 }
 
 void
-sp_http_next(struct sp_http *h)
+sp_http_next(struct sp_http1 *h)
 {
 	/* What follows a bad message, or the rest of this one, is never taken for a message. */
 	if (h->state == SP_HTTP_AT_END)
@@ -126,7 +126,7 @@ sp_http_next(struct sp_http *h)
 }
 
 static enum sp_http_step
-body_step(struct sp_http *h, sp_slice piece)
+body_step(struct sp_http1 *h, sp_slice piece)
 {
 	h->body = piece;
 	h->got += piece.n;
@@ -134,7 +134,7 @@ body_step(struct sp_http *h, sp_slice piece)
 }
 
 static enum sp_http_step
-read_length(struct sp_http *h, sp_slice *in)
+read_length(struct sp_http1 *h, sp_slice *in)
 {
 	sp_slice piece;
 	bool got = sp_take_n(in, h->left < in->n ? (size_t)h->left : in->n, &piece);
@@ -146,7 +146,7 @@ read_length(struct sp_http *h, sp_slice *in)
 }
 
 static enum sp_http_step
-read_to_eof(struct sp_http *h, sp_slice *in)
+read_to_eof(struct sp_http1 *h, sp_slice *in)
 {
 	uint64_t room = h->lim.body - h->got;
 	sp_slice piece = { in->p, in->n < room ? in->n : (size_t)room };
@@ -161,7 +161,7 @@ read_to_eof(struct sp_http *h, sp_slice *in)
 
 /* NULL: this byte may stand here in a line of chunked framing. */
 static const char *
-judge_byte(struct sp_http *h, unsigned char c)
+judge_byte(struct sp_http1 *h, unsigned char c)
 {
 	if (c == '\r') {
 		h->cr = true;
@@ -183,7 +183,7 @@ judge_byte(struct sp_http *h, unsigned char c)
 
 /* Bytes of *in up to the end of this line, or all; *eol: the line ends there. */
 static const char *
-judge_line(struct sp_http *h, sp_slice in, size_t *n, bool *eol)
+judge_line(struct sp_http1 *h, sp_slice in, size_t *n, bool *eol)
 {
 	const char *why = NULL;
 	size_t i = 0;
@@ -205,7 +205,7 @@ judge_line(struct sp_http *h, sp_slice in, size_t *n, bool *eol)
 
 /* After a whole line: what comes next. */
 static enum sp_http_step
-line_done(struct sp_http *h, bool blank)
+line_done(struct sp_http1 *h, bool blank)
 {
 	h->cr = h->ext = false;
 	h->digits = 0;
@@ -230,7 +230,7 @@ line_done(struct sp_http *h, bool blank)
 }
 
 static enum sp_http_step
-read_line(struct sp_http *h, sp_slice *in)
+read_line(struct sp_http1 *h, sp_slice *in)
 {
 	size_t n;
 	bool eol, blank;
@@ -244,7 +244,7 @@ read_line(struct sp_http *h, sp_slice *in)
 }
 
 static enum sp_http_step
-read_chunk(struct sp_http *h, sp_slice *in)
+read_chunk(struct sp_http1 *h, sp_slice *in)
 {
 	sp_slice piece;
 	uint64_t left = h->left;
@@ -261,7 +261,7 @@ read_chunk(struct sp_http *h, sp_slice *in)
 }
 
 enum sp_http_step
-sp_http_read(struct sp_http *h, sp_slice *in)
+sp_http_read(struct sp_http1 *h, sp_slice *in)
 {
 	for (;;) {
 		enum sp_http_step step = SP_HTTP_MORE;
@@ -296,7 +296,7 @@ sp_http_read(struct sp_http *h, sp_slice *in)
 }
 
 enum sp_http_step
-sp_http_eof(struct sp_http *h)
+sp_http_eof(struct sp_http1 *h)
 {
 	if (h->state == SP_HTTP_TO_EOF)
 		h->state = SP_HTTP_AT_END;

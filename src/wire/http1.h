@@ -50,7 +50,7 @@ enum sp_http_step {
 	SP_HTTP_BAD	/* h->bad and h->why; nothing more will be read */
 };
 
-struct sp_http {
+struct sp_http1 {
 	enum sp_http_kind kind;
 	struct sp_http_limits lim;
 	struct sp_http_head head;
@@ -69,13 +69,13 @@ struct sp_http {
 	llhttp_t ll;
 };
 
-void sp_http_init(struct sp_http *h, enum sp_http_kind kind, struct sp_http_limits lim);
+void sp_http_init(struct sp_http1 *h, enum sp_http_kind kind, struct sp_http_limits lim);
 /* Only after SP_HTTP_END; does nothing elsewhere.  Clears no_body. */
-void sp_http_next(struct sp_http *h);
+void sp_http_next(struct sp_http1 *h);
 /* One step over *in, consuming what was understood. */
-SP_MUST enum sp_http_step sp_http_read(struct sp_http *h, sp_slice *in);
+SP_MUST enum sp_http_step sp_http_read(struct sp_http1 *h, sp_slice *in);
 /* The peer closed.  A response without length ends here (SP_HTTP_END); all else in the middle is SP_HTTP_BAD. */
-SP_MUST enum sp_http_step sp_http_eof(struct sp_http *h);
+SP_MUST enum sp_http_step sp_http_eof(struct sp_http1 *h);
 /* First field with this name (ASCII case folded), or NULL; *count (may be NULL) gets how many there are. */
 const struct sp_http_field *sp_http_find(const struct sp_http_head *h, sp_slice name, unsigned *count);
 /* Standard reason phrase, "" when unknown. */

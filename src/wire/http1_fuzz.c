@@ -14,7 +14,7 @@ note(struct sp_out *o, sp_slice s)
 }
 
 static void
-check_head(struct sp_out *o, const struct sp_http *h, sp_slice used)
+check_head(struct sp_out *o, const struct sp_http1 *h, sp_slice used)
 {
 	const struct sp_http_head *d = &h->head;
 
@@ -49,7 +49,7 @@ check_head(struct sp_out *o, const struct sp_http *h, sp_slice used)
 static void
 run(enum sp_http_kind kind, sp_slice text, size_t piece, struct sp_out *o)
 {
-	struct sp_http h;
+	struct sp_http1 h;
 	size_t have = 0, used = 0;
 	bool more = true;
 

@@ -42,7 +42,7 @@ next_control(const char *p, size_t i, size_t n)
  * CRLF; no line begins with white space (no obs-fold) or ':'; the only other control is the tab.
  */
 static const char *
-scan(struct sp_http *h, sp_slice in, size_t *n)
+scan(struct sp_http1 *h, sp_slice in, size_t *n)
 {
 	size_t i = h->scanned, max = in.n < h->lim.head ? in.n : h->lim.head;
 
@@ -103,7 +103,7 @@ sp_method_find(sp_slice name)
 
 /* The method as the bytes have it, before llhttp's opinion. */
 static enum sp_http_step
-read_method(struct sp_http *h, sp_slice head)
+read_method(struct sp_http1 *h, sp_slice head)
 {
 	sp_slice word;
 
@@ -247,7 +247,7 @@ judge_field(struct sp_http_head *d, struct seen *s, const struct sp_http_field *
 }
 
 static const char *
-judge_fields(struct sp_http *h, struct seen *s)
+judge_fields(struct sp_http1 *h, struct seen *s)
 {
 	struct sp_http_head *d = &h->head;
 
@@ -270,7 +270,7 @@ judge_fields(struct sp_http *h, struct seen *s)
 }
 
 static enum sp_http_step
-begin_body(struct sp_http *h)
+begin_body(struct sp_http1 *h)
 {
 	const struct sp_http_head *d = &h->head;
 
@@ -288,7 +288,7 @@ begin_body(struct sp_http *h)
 }
 
 static enum sp_http_step
-judge_request(struct sp_http *h, sp_slice head)
+judge_request(struct sp_http1 *h, sp_slice head)
 {
 	struct sp_http_head *d = &h->head;
 	struct seen s = { 0 };
@@ -313,7 +313,7 @@ judge_request(struct sp_http *h, sp_slice head)
 
 /* *skip: an interim answer, to be passed over. */
 static enum sp_http_step
-judge_response(struct sp_http *h, sp_slice head, bool *skip)
+judge_response(struct sp_http1 *h, sp_slice head, bool *skip)
 {
 	struct sp_http_head *d = &h->head;
 	struct seen s = { 0 };
@@ -346,7 +346,7 @@ sp_http1_head_clear(struct sp_http_head *d)
 }
 
 static enum sp_http_step
-run_llhttp(struct sp_http *h, sp_slice head)
+run_llhttp(struct sp_http1 *h, sp_slice head)
 {
 	llhttp_errno_t rc;
 
@@ -365,7 +365,7 @@ run_llhttp(struct sp_http *h, sp_slice head)
 }
 
 enum sp_http_step
-sp_http1_head(struct sp_http *h, sp_slice *in)
+sp_http1_head(struct sp_http1 *h, sp_slice *in)
 {
 	while (in->n != 0) {
 		enum sp_http_step step = SP_HTTP_MORE;

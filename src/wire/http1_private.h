@@ -12,9 +12,9 @@ enum sp_http_state {
 /* Callbacks of llhttp, for the whole message. */
 extern const llhttp_settings_t sp_http1_settings;
 
-enum sp_http_step sp_http1_bad(struct sp_http *h, enum sp_status st, const char *why);
+enum sp_http_step sp_http1_bad(struct sp_http1 *h, enum sp_status st, const char *why);
 void sp_http1_head_clear(struct sp_http_head *d);
 /* Reads a whole head or nothing; h->state says how the body is framed. */
-enum sp_http_step sp_http1_head(struct sp_http *h, sp_slice *in);
+enum sp_http_step sp_http1_head(struct sp_http1 *h, sp_slice *in);
 
 #endif

@@ -28,7 +28,7 @@ note(struct sp_out *o, const char *sep, const char *s)
 }
 
 static bool
-step(struct sp_http *h, sp_slice *in, struct sp_out *o, bool head_request)
+step(struct sp_http1 *h, sp_slice *in, struct sp_out *o, bool head_request)
 {
 	switch (sp_http_read(h, in)) {
 	case SP_HTTP_MORE:
@@ -65,7 +65,7 @@ step(struct sp_http *h, sp_slice *in, struct sp_out *o, bool head_request)
 static void
 run(enum sp_http_kind kind, sp_slice text, size_t first, size_t piece, bool head_request, struct sp_out *o)
 {
-	struct sp_http h;
+	struct sp_http1 h;
 	size_t have = first < text.n ? first : text.n, used = 0;
 
 	sp_http_init(&h, kind, small);
@@ -330,7 +330,7 @@ test_responses(void **state)
 }
 
 static const char *
-verdict(enum sp_http_kind kind, sp_slice text, struct sp_http *h)
+verdict(enum sp_http_kind kind, sp_slice text, struct sp_http1 *h)
 {
 	sp_slice in = text;
 
@@ -367,7 +367,7 @@ test_every_byte(void **state)
 			int n = snprintf(text, sizeof text, "%sZ%s", places[i].before, places[i].after);
 			bool want = (places[i].token && sp_is_tchar((unsigned char)c)) || (places[i].high && c >= 0x80) ||
 			    (c != 0 && strchr(places[i].more, (int)c) != NULL);
-			struct sp_http h;
+			struct sp_http1 h;
 
 			/* A target has neither '^' nor '`' nor '|', nor a bare '%'; and '#' begins no part of it. */
 			if (i == 2 && c != 0 && strchr("^`|%#", (int)c) != NULL)
@@ -384,7 +384,7 @@ test_every_byte(void **state)
 static void
 test_limits(void **state)
 {
-	struct sp_http h;
+	struct sp_http1 h;
 	struct sp_out o;
 
 	(void)state;
@@ -434,7 +434,7 @@ test_head_fields(void **state)
 	static const char text[] = "POST http://a.example:80/mcp?x=1&y HTTP/1.1\r\nhOST: A.example:80\r\nAccept:  a , b \r\n"
 	    "ACCEPT: c\r\nEmpty:\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\nhello";
 	sp_slice in = { text, sizeof text - 1 };
-	struct sp_http h;
+	struct sp_http1 h;
 	unsigned n;
 
 	(void)state;
