@@ -25,6 +25,8 @@ struct sp_auth_context {
 
 /* Allows anonymous callers? (SP_ANYONE, checks of one's own, or any_of with one.)  Then no 401 is answered before asking it. */
 bool sp_check_needs_nobody(const struct sp_auth_check *c);
+/* One owner more; each calls sp_auth_check_free().  Returns c. */
+struct sp_auth_check *sp_check_hold(struct sp_auth_check *c);
 /* Asks; NULL denies.  a->text and a->scopes are set as the verdict says. */
 enum sp_auth_verdict sp_check_ask(const struct sp_auth_check *c, struct sp_auth_context *a);
 /* Is the form right: names that are not empty, no NULL parts?  Says what is wrong. */

@@ -86,13 +86,18 @@ uint64_t sp_server_tick(struct sp_server *s);
 void sp_server_drain(struct sp_server *s);
 uint32_t sp_server_busy(const struct sp_server *s);
 
-/* What lib hangs on a server: its grants and documents (lib/outbound).  begin() comes from whoever serves it, before the
- * first message; free() from sp_server_free(), after the last handler. */
+/*
+ * What lib hangs on a server: its grants and documents (lib/outbound).  begin() comes from whoever serves it, before the
+ * first message.  end() too, on the server's thread, while the loop still runs, after the drain and *before* workers are
+ * waited for: handlers that wait for an answer get none, and its handles are closed (the loop needs a turn to let go of
+ * them).  free() from sp_server_free(), after the last handler; it calls end() when nobody has.
+ */
 struct uv_loop_s;
 struct sp_server_part {
 	void	*p;			/* NULL: none */
 	bool	 (*check)(void *p, void (*say)(void *ctx, const char *text), void *ctx);	/* false: mistakes, each said */
 	enum sp_status (*begin)(void *p, struct uv_loop_s *loop, struct sp_error *e);	/* loop NULL: fed by hand */
+	void	 (*end)(void *p);
 	void	 (*free)(void *p);
 };
 struct sp_server_part *sp_server_outbound(struct sp_server *s);
@@ -101,6 +106,12 @@ struct sp_server_part *sp_server_outbound(struct sp_server *s);
 struct sp_server_part *sp_server_transport(struct sp_server *s);
 /* One more mistake of how the server was put together, for sp_server_check(). */
 void sp_server_mistake(struct sp_server *s, const char *format, ...) SP_PRINTF(2, 3);
+
+/* For handlers of lib: the whole of a CallToolResult as JSON, in place of the pieces of context.h.  Its structured part is
+ * not compared with a schema: it is what a document promised for somebody else. */
+enum sp_rc sp_context_result(struct sp_context *ctx, sp_slice json);
+/* drop(p) comes when the context goes.  False: no memory, and p stays the caller's.  By the thread that has the context. */
+SP_MUST bool sp_context_keep(struct sp_context *ctx, void *p, void (*drop)(void *p));
 
 /* For transports. */
 const struct sp_server_options *sp_server_opts(const struct sp_server *s);	/* the server's own copy */

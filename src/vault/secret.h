@@ -11,13 +11,20 @@
 
 struct sp_secret;
 
-enum { SP_SECRET_REGION = 262144 };
+enum { SP_SECRET_REGION = 262144, SP_SECRET_LARGEST = 1 << 30 };
 
 /* Makes the region of this process; `size` is rounded up to pages.  must_lock: SP_E_SYSTEM when the kernel will
  * not lock it (e->log names the remedy); else *locked (may be NULL) says whether it did.  A second call is SP_E_BUG. */
 SP_MUST enum sp_status sp_secret_init(size_t size, bool must_lock, bool *locked, struct sp_err *e);
 /* Wipes and unmaps the region: every secret must have been freed. */
 void sp_secret_end(void);
+/*
+ * The library instead: whoever keeps secrets says so first, on any thread, and drops it after the last of them was freed.
+ * Regions are made as they are needed, up to 64; the last one to drop unmaps them.  What cannot be locked is SP_E_SYSTEM.
+ * Different secrets may be used by different threads; one of them by one thread at a time.
+ */
+SP_MUST enum sp_status sp_secret_hold(struct sp_err *e);
+void sp_secret_drop(void);
 
 /* An empty secret that can hold up to `cap` bytes; NULL: the region is full (or was never made). */
 struct sp_secret *sp_secret_new(size_t cap);

@@ -131,6 +131,35 @@ test_guard(void **state)
 	assert_true(WIFSIGNALED(status));
 }
 
+/* Of the library: as much as is needed, for as long as anybody holds it. */
+static void
+test_regions_of_holders(void **state)
+{
+	struct sp_secret *s[9000] = { NULL };
+	struct sp_err e;
+
+	assert_null(sp_secret_new(8));
+	assert_int_equal(sp_secret_hold(&e), SP_OK);
+	assert_int_equal(sp_secret_hold(&e), SP_OK);
+	assert_int_equal(sp_secret_init(4096, false, NULL, NULL), SP_E_BUG);
+	for (size_t i = 0; i < SP_COUNT(s); i++) {
+		s[i] = sp_secret_new(100);
+		assert_non_null(s[i]);
+		assert_int_equal(sp_secret_set(s[i], sp_mem(&i, sizeof i)), SP_OK);
+	}
+	for (size_t i = 0; i < SP_COUNT(s); i++) {
+		assert_true(sp_eq(sp_secret_peek(s[i]), sp_mem(&i, sizeof i)));
+		sp_secret_free(&s[i]);
+	}
+	sp_secret_drop();
+	s[0] = sp_secret_new(SP_SECRET_REGION + 1);
+	assert_non_null(s[0]);
+	sp_secret_free(&s[0]);
+	assert_null(sp_secret_new((size_t)SP_SECRET_LARGEST + 1));
+	sp_secret_drop();
+	assert_null(sp_secret_new(8));
+}
+
 /* M23: memory that cannot be locked is refused, or said. */
 static void
 test_m23_no_lock(void **state)
@@ -149,6 +178,8 @@ test_m23_no_lock(void **state)
 			_exit(77);	/* a sanitizer that makes mlock() say yes */
 		if (sp_secret_init(65536, true, NULL, &e) != SP_E_SYSTEM || strstr(e.log, "ulimit -l") == NULL)
 			_exit(1);
+		if (sp_secret_hold(&e) != SP_E_SYSTEM || strstr(e.log, "ulimit -l") == NULL)
+			_exit(3);
 		if (sp_secret_init(65536, false, &locked, &e) != SP_OK || locked)
 			_exit(2);
 		_exit(0);
@@ -166,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_and_wipe),
 		cmocka_unit_test(test_region_is_shared_out_and_back),
+		cmocka_unit_test(test_regions_of_holders),
 		cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_m23_no_lock),
