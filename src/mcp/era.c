@@ -6,6 +6,9 @@
 #define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 
 #define META_LEVEL "io.modelcontextprotocol/logLevel"
+#define EXT_TASKS "io.modelcontextprotocol/tasks"
+
+#define CAPS_OF_ALL (SP_CLIENT_ROOTS | SP_CLIENT_SAMPLING | SP_CLIENT_ELICITATION)
 
 enum { LISTEN_URIS = 256 };
 
@@ -39,6 +42,7 @@ struct row {
 	unsigned eras;
 	enum sp_mcp_method method;
 	enum sp_status (*params)(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e);
+	bool	 own;			/* of sp_mcp_judge_own() only */
 };
 
 static enum sp_status
@@ -57,9 +61,13 @@ params_none(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 static uint32_t
 client_caps(sp_jval *caps)
 {
+	sp_jval *elicit = SP_JGET(caps, "elicitation");
+
 	return (sp_jis_obj(SP_JGET(caps, "roots")) ? SP_CLIENT_ROOTS : 0u) |
 	    (sp_jis_obj(SP_JGET(caps, "sampling")) ? SP_CLIENT_SAMPLING : 0u) |
-	    (sp_jis_obj(SP_JGET(caps, "elicitation")) ? SP_CLIENT_ELICITATION : 0u);
+	    (sp_jis_obj(elicit) ? SP_CLIENT_ELICITATION : 0u) |
+	    (sp_jis_obj(SP_JGET(elicit, "url")) ? SP_CLIENT_ELICIT_URL : 0u) |
+	    (sp_jis_obj(SP_JGET(SP_JGET(caps, "extensions"), EXT_TASKS)) ? SP_CLIENT_TASKS : 0u);
 }
 
 static enum sp_status
@@ -160,6 +168,17 @@ params_level(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 	return out->log_level == 0 ? bad(e, "level is none of debug to emergency") : SP_OK;
 }
 
+static enum sp_status
+params_task(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
+{
+	sp_jval *id = SP_JGET(params, "taskId");
+
+	if (id == NULL || !sp_jis_str(id) || sp_jtext(id).n == 0)
+		return bad(e, "taskId is missing");
+	out->name = sp_jtext(id);
+	return SP_OK;
+}
+
 static bool
 flag(sp_jval *wishes, sp_slice key, bool *out)
 {
@@ -207,13 +226,25 @@ static const struct row rows[] = {
 	{ SP_LIT_INIT("logging/setLevel"), SP_ERA_LEGACY, SP_MCP_SET_LEVEL, params_level },
 	{ SP_LIT_INIT("resources/subscribe"), SP_ERA_LEGACY, SP_MCP_SUBSCRIBE, params_uri },
 	{ SP_LIT_INIT("resources/unsubscribe"), SP_ERA_LEGACY, SP_MCP_UNSUBSCRIBE, params_uri },
+	{ SP_LIT_INIT("tasks/get"), SP_ERA_MODERN, SP_MCP_TASKS_GET, params_task, true },
+	{ SP_LIT_INIT("tasks/update"), SP_ERA_MODERN, SP_MCP_TASKS_UPDATE, params_task, true },
+	{ SP_LIT_INIT("tasks/cancel"), SP_ERA_MODERN, SP_MCP_TASKS_CANCEL, params_task, true },
+};
+
+/* One message on its way through here. */
+struct judge {
+	struct sp_arena *a;
+	const struct sp_http_head *head;
+	const struct sp_rpc *m;
+	struct sp_mcp_ask *out;
+	bool	 own;
 };
 
 static const struct row *
-row_find(sp_slice name, enum sp_era era)
+row_find(const struct judge *j, enum sp_era era)
 {
 	for (size_t i = 0; i < SP_COUNT(rows); i++)
-		if ((rows[i].eras & era) != 0 && sp_eq(rows[i].name, name))
+		if ((rows[i].eras & era) != 0 && (j->own || !rows[i].own) && sp_eq(rows[i].name, j->m->method))
 			return &rows[i];
 	return NULL;
 }
@@ -255,10 +286,11 @@ mismatch(struct sp_err *e, const char *pub)
 
 /* mcp-spec 1.4 step 5: each header exactly once and equal to the body. */
 static enum sp_status
-check_headers(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m, sp_slice version,
-    struct sp_err *e)
+check_headers(const struct judge *j, sp_slice version, struct sp_err *e)
 {
 	unsigned n;
+	const struct sp_http_head *head = j->head;
+	const struct sp_rpc *m = j->m;
 	const struct sp_http_field *f = sp_http_find(head, SP_LIT("mcp-protocol-version"), &n);
 	sp_jval *name;
 	sp_slice got;
@@ -272,10 +304,12 @@ check_headers(struct sp_arena *a, const struct sp_http_head *head, const struct 
 		name = SP_JGET(m->params, "name");
 	else if (sp_eq(m->method, SP_LIT("resources/read")))
 		name = SP_JGET(m->params, "uri");
+	else if (j->own && sp_starts(m->method, SP_LIT("tasks/")))
+		name = SP_JGET(m->params, "taskId");
 	else
 		return SP_OK;
 	f = sp_http_find(head, SP_LIT("mcp-name"), &n);
-	if (n != 1 || !sp_mcp_value(a, f->value, &got) || name == NULL || !sp_jis_str(name) ||
+	if (n != 1 || !sp_mcp_value(j->a, f->value, &got) || name == NULL || !sp_jis_str(name) ||
 	    !sp_eq(got, sp_jtext(name)))
 		return mismatch(e, "Mcp-Name does not match the body");
 	return SP_OK;
@@ -298,89 +332,107 @@ read_wishes(struct sp_arena *a, sp_jval *meta, struct sp_mcp_ask *out, struct sp
 }
 
 static enum sp_status
-read_row(struct sp_arena *a, const struct row *row, const struct sp_rpc *m, struct sp_mcp_ask *out, struct sp_err *e)
+read_row(const struct judge *j, const struct row *row, struct sp_err *e)
 {
-	enum sp_status st = read_wishes(a, SP_JGET(m->params, "_meta"), out, e);
+	sp_jval *params = j->m->params;
+	struct sp_mcp_ask *out = j->out;
+	enum sp_status st = read_wishes(j->a, SP_JGET(params, "_meta"), out, e);
 
 	if (st == SP_OK)
-		st = row->params(m->params, out, e);
+		st = row->params(params, out, e);
 	if (st != SP_OK)
 		return st;
-	out->params = m->params;
+	if (!j->own)
+		out->client_caps &= CAPS_OF_ALL;
+	out->params = params;
 	out->method = row->method;
 	return SP_OK;
 }
 
 static enum sp_status
-judge_modern(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m, struct sp_mcp_ask *out,
-    struct sp_err *e)
+judge_modern(const struct judge *j, struct sp_err *e)
 {
-	sp_jval *meta = SP_JGET(m->params, "_meta");
+	sp_jval *meta = SP_JGET(j->m->params, "_meta");
 	sp_jval *version = SP_JGET(meta, META_VERSION), *caps = SP_JGET(meta, META_CAPABILITIES);
-	enum sp_status st;
+	enum sp_status st = SP_OK;
 	const struct row *row;
 
 	if (version == NULL || !sp_jis_str(version) || !sp_jis_obj(caps))
 		return sp_fail(e, SP_E_META, "_meta must have " META_VERSION " and " META_CAPABILITIES,
 		    "required _meta is missing");
-	out->version = sp_jtext(version);
-	st = check_headers(a, head, m, out->version, e);
+	j->out->version = sp_jtext(version);
+	if (j->head != NULL)
+		st = check_headers(j, j->out->version, e);
 	if (st != SP_OK)
 		return st;
-	if (!sp_eq(out->version, SP_LIT(SP_MCP_MODERN)))
-		return sp_fail(e, SP_E_VERSION, NULL, "version %.*s", SP_PRI(out->version));
-	row = row_find(m->method, SP_ERA_MODERN);
+	if (!sp_eq(j->out->version, SP_LIT(SP_MCP_MODERN)))
+		return sp_fail(e, SP_E_VERSION, NULL, "version %.*s", SP_PRI(j->out->version));
+	row = row_find(j, SP_ERA_MODERN);
 	if (row == NULL)
-		return sp_fail(e, SP_E_NO_METHOD_404, NULL, "method %.*s", SP_PRI(m->method));
-	out->client_caps = client_caps(caps);
-	return read_row(a, row, m, out, e);
+		return sp_fail(e, SP_E_NO_METHOD_404, NULL, "method %.*s", SP_PRI(j->m->method));
+	j->out->client_caps = client_caps(caps);
+	return read_row(j, row, e);
 }
 
 static enum sp_status
-judge_legacy(struct sp_arena *a, const struct sp_rpc *m, struct sp_mcp_ask *out, struct sp_err *e)
+judge_legacy(const struct judge *j, struct sp_err *e)
 {
-	const struct row *row = row_find(m->method, SP_ERA_LEGACY);
+	const struct row *row = row_find(j, SP_ERA_LEGACY);
 
 	if (row == NULL)
-		return sp_fail(e, SP_E_NO_METHOD, NULL, "method %.*s", SP_PRI(m->method));
-	return read_row(a, row, m, out, e);
+		return sp_fail(e, SP_E_NO_METHOD, NULL, "method %.*s", SP_PRI(j->m->method));
+	return read_row(j, row, e);
 }
 
-/* mcp-spec 2.3: of notifications only the legacy cancellation asks for something. */
+/* mcp-spec 2.3: of notifications only a cancellation asks for something; over HTTP that of the legacy era. */
 static void
-judge_notification(struct sp_arena *a, const struct sp_rpc *m, struct sp_mcp_ask *out)
+judge_notification(const struct judge *j)
 {
-	if (out->era == SP_ERA_LEGACY && m->kind == SP_RPC_NOTIFICATION &&
-	    sp_eq(m->method, SP_LIT("notifications/cancelled")) &&
-	    sp_rpc_token(a, SP_JGET(m->params, "requestId"), &out->cancel_id))
-		out->method = SP_MCP_CANCELLED;
+	if ((j->out->era == SP_ERA_LEGACY || j->head == NULL) && j->m->kind == SP_RPC_NOTIFICATION &&
+	    sp_eq(j->m->method, SP_LIT("notifications/cancelled")) &&
+	    sp_rpc_token(j->a, SP_JGET(j->m->params, "requestId"), &j->out->cancel_id))
+		j->out->method = SP_MCP_CANCELLED;
+}
+
+static enum sp_status
+judge(const struct judge *j, struct sp_err *e)
+{
+	unsigned n = 0;
+	const struct sp_http_field *f =
+	    j->head == NULL ? NULL : sp_http_find(j->head, SP_LIT("mcp-protocol-version"), &n);
+	bool meta = SP_JGET(SP_JGET(j->m->params, "_meta"), META_VERSION) != NULL;
+	bool modern = meta || (n != 0 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN)));
+
+	*j->out = (struct sp_mcp_ask){ .era = modern ? SP_ERA_MODERN : SP_ERA_LEGACY };
+	if (n != 0)
+		j->out->version = f->value;
+	if (n > 1)
+		return mismatch(e, "MCP-Protocol-Version was sent twice");
+	/* A missing header is a client from before 2025-06-18, served as legacy; an unknown one is refused. */
+	if (!modern && n == 1 && !is_legacy(f->value))
+		return sp_fail(e, SP_E_VERSION, NULL, "version header %.*s", SP_PRI(f->value));
+	if (j->m->kind == SP_RPC_RESPONSE && modern)
+		return sp_fail(e, SP_E_BAD_RPC, "a response cannot be posted", "a response in the modern era");
+	/* A message without an id is never executed, whatever method it names. */
+	if (j->m->kind != SP_RPC_REQUEST) {
+		judge_notification(j);
+		return SP_OK;
+	}
+	return modern ? judge_modern(j, e) : judge_legacy(j, e);
 }
 
 enum sp_status
 sp_mcp_judge(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m, struct sp_mcp_ask *out,
     struct sp_err *e)
 {
-	unsigned n;
-	const struct sp_http_field *f = sp_http_find(head, SP_LIT("mcp-protocol-version"), &n);
-	bool meta = SP_JGET(SP_JGET(m->params, "_meta"), META_VERSION) != NULL;
-	bool modern = meta || (n != 0 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN)));
+	return judge(&(struct judge){ .a = a, .head = head, .m = m, .out = out }, e);
+}
 
-	*out = (struct sp_mcp_ask){ .era = modern ? SP_ERA_MODERN : SP_ERA_LEGACY };
-	if (n != 0)
-		out->version = f->value;
-	if (n > 1)
-		return mismatch(e, "MCP-Protocol-Version was sent twice");
-	/* A missing header is a client from before 2025-06-18, served as legacy; an unknown one is refused. */
-	if (!modern && n == 1 && !is_legacy(f->value))
-		return sp_fail(e, SP_E_VERSION, NULL, "version header %.*s", SP_PRI(f->value));
-	if (m->kind == SP_RPC_RESPONSE && modern)
-		return sp_fail(e, SP_E_BAD_RPC, "a response cannot be posted", "a response in the modern era");
-	/* A message without an id is never executed, whatever method it names. */
-	if (m->kind != SP_RPC_REQUEST) {
-		judge_notification(a, m, out);
-		return SP_OK;
-	}
-	return modern ? judge_modern(a, head, m, out, e) : judge_legacy(a, m, out, e);
+enum sp_status
+sp_mcp_judge_own(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m, struct sp_mcp_ask *out,
+    struct sp_err *e)
+{
+	return judge(&(struct judge){ .a = a, .head = head, .m = m, .out = out, .own = true }, e);
 }
 
 void

@@ -25,7 +25,8 @@ enum sp_mcp_method {
 	SP_MCP_INITIALIZE, SP_MCP_PING, SP_MCP_DISCOVER, SP_MCP_TOOLS_LIST, SP_MCP_TOOLS_CALL,
 	SP_MCP_RESOURCES_LIST, SP_MCP_TEMPLATES_LIST, SP_MCP_RESOURCES_READ, SP_MCP_SUBSCRIBE, SP_MCP_UNSUBSCRIBE,
 	SP_MCP_PROMPTS_LIST, SP_MCP_PROMPTS_GET, SP_MCP_COMPLETE, SP_MCP_SET_LEVEL, SP_MCP_LISTEN,
-	SP_MCP_CANCELLED,	/* notifications/cancelled of the legacy era */
+	SP_MCP_CANCELLED,	/* notifications/cancelled: of the legacy era, or without a head */
+	SP_MCP_TASKS_GET, SP_MCP_TASKS_UPDATE, SP_MCP_TASKS_CANCEL,	/* of sp_mcp_judge_own() only */
 	SP_MCP_METHODS
 };
 
@@ -35,13 +36,19 @@ enum sp_mcp_cap {
 	SP_CAP_SUBSCRIBE = 32
 };
 /* What a client can do (ClientCapabilities); kept in its session. */
-enum sp_mcp_client_cap { SP_CLIENT_ROOTS = 1, SP_CLIENT_SAMPLING = 2, SP_CLIENT_ELICITATION = 4 };
+enum sp_mcp_client_cap {
+	SP_CLIENT_ROOTS = 1, SP_CLIENT_SAMPLING = 2, SP_CLIENT_ELICITATION = 4,
+	/* of sp_mcp_judge_own() only: */
+	SP_CLIENT_TASKS = 8,		/* extensions has io.modelcontextprotocol/tasks */
+	SP_CLIENT_ELICIT_URL = 16	/* elicitation has url */
+};
 
 struct sp_mcp_ask {
 	enum sp_era era;
 	enum sp_mcp_method method;
 	sp_slice version;	/* the version asked for; empty: none was named */
-	sp_slice name;		/* tools/call, prompts/get: name; resources/read, (un)subscribe: uri; complete: of its ref */
+	sp_slice name;		/* tools/call, prompts/get: name; resources/read, (un)subscribe: uri; complete: of its ref;
+				 * tasks/…: taskId */
 	bool	 ref_template;	/* complete: the ref is a resource template */
 	sp_jval *args;		/* tools/call, prompts/get: `arguments`, an object, or NULL when absent */
 	sp_jval *params;	/* the whole of them, or NULL when absent */
@@ -59,9 +66,14 @@ struct sp_mcp_ask {
  * SP_E_META, SP_E_HEADER_MISMATCH, SP_E_VERSION, SP_E_NO_METHOD(_404), SP_E_BAD_PARAMS;
  * SP_E_BAD_RPC for a response in the modern era.  Notifications (but SP_MCP_CANCELLED) and
  * legacy responses are SP_MCP_NONE.  out->era and out->version are set in any case.
- * inputResponses and requestState of a modern request are passed over: no server asks for
- * input yet.  What *out holds borrows from m's document and `a`. */
+ * inputResponses and requestState of a modern request are passed over.  What *out holds borrows
+ * from m's document and `a`. */
 SP_MUST enum sp_status sp_mcp_judge(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m,
+    struct sp_mcp_ask *out, struct sp_err *e);
+/* The same for a server that answers itself, not for others: methods of the tasks extension and more capabilities of clients
+ * are known.  `head` NULL: no headers came with it (stdio); the era is then what _meta says, and cancellation is a
+ * notification in both. */
+SP_MUST enum sp_status sp_mcp_judge_own(struct sp_arena *a, const struct sp_http_head *head, const struct sp_rpc *m,
     struct sp_mcp_ask *out, struct sp_err *e);
 
 /* The value of an Mcp-Name or Mcp-Param header: as it is, or from its base64 form (mcp-spec
