@@ -5,29 +5,14 @@
 #include "http/answer.h"
 #include "front/front.h"
 
-static const sp_slice text_type = SP_LIT_INIT("text/plain; charset=utf-8");
-
-/* Methods that read; false: it was answered. */
-static bool
-reads_only(struct sp_conn *c)
-{
-	if (c->w->http.head.method == SP_GET || c->w->http.head.method == SP_HEAD)
-		return true;
-	sp_answer_method(c, SP_LIT("GET, HEAD"));
-	return false;
-}
 
 enum sp_take
 sp_health(struct sp_conn *c)
 {
 	struct sp_front *f = sp_front_of(c);
-	bool well = f->keeper != NULL &&
-	    (f->page == NULL || atomic_load_explicit(&f->page->audit_full, memory_order_relaxed) == 0);
-	struct sp_answer a = { .status = well ? 200 : 503, .type = text_type, .retry_after_s = well ? 0 : 1 };
-	sp_slice body = well ? SP_LIT("ok\n") : SP_LIT("unavailable\n");
 
-	if (reads_only(c))
-		sp_conn_answer(c, &a, &body, 1);
+	sp_answer_health(c, f->keeper != NULL &&
+	    (f->page == NULL || atomic_load_explicit(&f->page->audit_full, memory_order_relaxed) == 0));
 	return SP_TAKE_DONE;
 }
 
@@ -113,7 +98,7 @@ sp_metrics(struct sp_conn *c)
 		return sp_health(c);
 	else if (!sp_eq(head->path, SP_LIT("/metrics")))
 		sp_answer_status(c, SP_E_NOT_FOUND, (sp_slice){ NULL, 0 });
-	else if (reads_only(c)) {
+	else if (sp_answer_reads_only(c)) {
 		write_counters(o, f->counters);
 		write_latency(o, f->counters);
 		body = sp_out_view(o);

@@ -2,7 +2,6 @@
 #include "front/front.h"
 
 #include "mcp/result.h"
-#include "wire/challenge.h"
 
 struct sp_front *
 sp_front_of(const struct sp_conn *c)
@@ -138,45 +137,17 @@ sp_reply_unknown(struct sp_conn *c)
 	sp_reply_ok(c);
 }
 
-/* design.md section 2: no credential gets no error word; every bad token gets the same words. */
 void
 sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
 {
-	const struct sp_errinfo *info = sp_errinfo(st);
 	const struct sp_image *img = sp_front_of(c)->img;
-	sp_slice word = sp_str(info->oauth), none = { NULL, 0 };
-	struct sp_answer a = { .status = info->http };
-	struct sp_out *o = sp_reply_text(c), value;
+	sp_slice none = { NULL, 0 };
 
 	if (c->state == SP_CONN_STREAM) {
 		/* Too late for a status line: the rights of the caller ended while the call was under way. */
-		sp_rpc_error(o, sp_req_of(c)->id, SP_E_BAD_RPC, sp_str(info->text), none);
+		sp_rpc_error(sp_reply_text(c), sp_req_of(c)->id, SP_E_BAD_RPC, sp_str(sp_errinfo(st)->text), none);
 		sp_reply_ok(c);
 		return;
 	}
-	sp_out_heap(&value, 65536);
-	sp_challenge_write(&value, word, word.n == 0 ? none : sp_str(info->text), scope,
-	    img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));
-	a.extra[a.nextra].name = "WWW-Authenticate";
-	a.extra[a.nextra++].value = sp_out_view(&value);
-	if (word.n == 0 && !value.full) {
-		/* Nothing was offered, so nothing was wrong: the challenge says it all. */
-		sp_conn_answer(c, &a, NULL, 0);
-		sp_out_free(&value);
-		return;
-	}
-	sp_out_str(o, "{\"error\":");
-	sp_jout_str(o, word);
-	sp_out_str(o, ",\"error_description\":");
-	sp_jout_str(o, sp_str(info->text));
-	if (scope.n != 0) {
-		sp_out_str(o, ",\"scope\":");
-		sp_jout_str(o, scope);
-	}
-	sp_out_byte(o, '}');
-	if (value.full)
-		sp_answer_status(c, SP_E_FULL, none);
-	else
-		send_text(c, &a);
-	sp_out_free(&value);
+	sp_answer_challenge(c, st, scope, img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));
 }

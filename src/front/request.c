@@ -7,29 +7,6 @@
 
 static const sp_slice nothing = { NULL, 0 };
 
-static void
-metadata(struct sp_conn *c)
-{
-	const struct sp_image *img = sp_front_of(c)->img;
-	struct sp_answer a = { .status = 200, .type = SP_JSON_TYPE, .cache = SP_LIT("public, max-age=300") };
-	sp_slice body = sp_img_str(img, img->head->metadata);
-
-	switch (c->w->http.head.method) {
-	case SP_GET:
-	case SP_HEAD:
-		sp_conn_answer(c, &a, &body, 1);
-		return;
-	case SP_OPTIONS:
-		a = (struct sp_answer){ .status = 204 };
-		a.extra[a.nextra].name = "Allow";
-		a.extra[a.nextra++].value = SP_LIT("GET, HEAD, OPTIONS");
-		sp_conn_answer(c, &a, NULL, 0);
-		return;
-	default:
-		sp_answer_method(c, SP_LIT("GET, HEAD, OPTIONS"));
-	}
-}
-
 /* ---------------------------------------------------------------- the session */
 
 static sp_slice
@@ -138,7 +115,7 @@ on_head(struct sp_conn *c)
 	if (where == SP_AT_HEALTH)
 		return sp_health(c);
 	if (where == SP_AT_METADATA) {
-		metadata(c);
+		sp_answer_metadata(c, sp_img_str(f->img, f->img->head->metadata));
 		return SP_TAKE_DONE;
 	}
 	c->req = sp_arena_get(&c->w->arena, sizeof(struct sp_req));

@@ -4,8 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	DISCARD_MAX = 65536,		/* of an unread body, before we rather close */
@@ -18,7 +16,7 @@ enum {
 static uint64_t
 now_ms(const struct sp_conn *c)
 {
-	return uv_now(c->hub->loop);
+	return sp_hub_now(c->hub);
 }
 
 uint32_t
@@ -37,18 +35,15 @@ sp_conn_arm(struct sp_conn *c)
 	if (c->state == SP_CONN_CLOSED)
 		return;
 	if (!c->eof && (w == NULL || w->len < w->cap || c->state == SP_CONN_BODY || c->state == SP_CONN_DISCARD))
-		want |= UV_READABLE;
+		want |= SP_WANT_READ;
 	else if (!c->eof)
-		want |= UV_DISCONNECT;
+		want |= SP_WANT_HANGUP;
 	if (sp_conn_unread(c) != 0)
-		want |= UV_WRITABLE;
+		want |= SP_WANT_WRITE;
 	if (want == c->armed)
 		return;
 	c->armed = want;
-	if (want == 0)
-		uv_poll_stop(&c->poll);
-	else
-		uv_poll_start(&c->poll, want, sp_conn_events);
+	c->hub->io->arm(c, want);
 }
 
 static void
@@ -85,7 +80,7 @@ sp_conn_hold(struct sp_conn *c, uint64_t ms)
 static void
 linger(struct sp_conn *c)
 {
-	if (shutdown(c->fd, SHUT_WR) != 0 || c->eof) {
+	if (c->eof || !c->hub->io->shut(c)) {
 		sp_conn_close(c);
 		return;
 	}
@@ -351,7 +346,7 @@ static void
 throw_away(struct sp_conn *c)
 {
 	char buf[16384];
-	ssize_t n = read(c->fd, buf, sizeof buf);
+	ssize_t n = c->hub->io->read(c, buf, sizeof buf);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		sp_conn_close(c);
@@ -383,7 +378,7 @@ read_some(struct sp_conn *c)
 			sp_conn_arm(c);
 		return;
 	}
-	n = read(c->fd, w->buf + w->len, w->cap - w->len);
+	n = c->hub->io->read(c, w->buf + w->len, w->cap - w->len);
 	if (read_failed(c, n))
 		return;
 	/* The first byte of a request starts the clock of its head. */
@@ -399,21 +394,19 @@ read_some(struct sp_conn *c)
 }
 
 void
-sp_conn_events(uv_poll_t *p, int status, int events)
+sp_conn_ready(struct sp_conn *c, int what)
 {
-	struct sp_conn *c = p->data;
-
-	if (status < 0) {
+	if (what == 0) {
 		sp_conn_close(c);
 		return;
 	}
-	if ((events & UV_WRITABLE) != 0 && sp_conn_unread(c) != 0 && !sp_conn_flush(c))
+	if ((what & SP_WANT_WRITE) != 0 && sp_conn_unread(c) != 0 && !sp_conn_flush(c))
 		return;
-	if ((events & (UV_READABLE | UV_DISCONNECT)) == 0 || c->state == SP_CONN_CLOSED)
+	if ((what & (SP_WANT_READ | SP_WANT_HANGUP)) == 0 || c->state == SP_CONN_CLOSED)
 		return;
 	if (c->state == SP_CONN_LINGER)
 		throw_away(c);
-	else if ((events & UV_READABLE) != 0)
+	else if ((what & SP_WANT_READ) != 0)
 		read_some(c);
 	else
 		on_eof(c);

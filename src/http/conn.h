@@ -1,15 +1,15 @@
 /*
- * HTTP/1.1 connections of one role: accepting, limits, deadlines, one request at a time in
- * order, answers.  What a request means is the service's business; front and manage are two
- * services over the same connections.
+ * HTTP/1.1 connections: limits, deadlines, one request at a time in order, answers.  What a request means is the service's
+ * business (front, manage and the library are three); where bytes come from and go to, and what time it is, is a small
+ * table: sockets in a loop (listen.c), or memory (lib/bytes.c).
  *
  * A connection that waits for a request holds no buffers: those belong to a `work`, taken
  * from a pool when bytes come and given back when the answer is out.  Everything is
  * bounded: head and body by the limits, bytes pipelined behind a request by the read
  * buffer, an unread answer by the credit of the call behind it.
  */
-#ifndef SP_FRONT_CONN_H
-#define SP_FRONT_CONN_H
+#ifndef SP_HTTP_CONN_H
+#define SP_HTTP_CONN_H
 
 #include "base/arena.h"
 #include "base/hash.h"
@@ -21,6 +21,24 @@
 
 struct sp_conn;
 struct sp_hub;
+
+/* What a connection can wait for; the values are libuv's. */
+enum sp_conn_want { SP_WANT_READ = UV_READABLE, SP_WANT_WRITE = UV_WRITABLE, SP_WANT_HANGUP = UV_DISCONNECT };
+
+struct sp_conn_io {
+	uint64_t (*now_ms)(const struct sp_hub *h);	/* never goes back */
+	int64_t	 (*now_s)(const struct sp_hub *h);	/* Unix time */
+	bool	 (*open)(struct sp_conn *c);		/* false: it cannot be watched */
+	ssize_t	 (*read)(struct sp_conn *c, void *buf, size_t n);	/* as read(2) with O_NONBLOCK */
+	ssize_t	 (*write)(struct sp_conn *c, const struct iovec *iov, int n);	/* as writev(2) */
+	void	 (*arm)(struct sp_conn *c, int want);	/* from now on sp_conn_ready() comes for exactly these */
+	bool	 (*shut)(struct sp_conn *c);		/* we say nothing more; false: then close it at once */
+	void	 (*close)(struct sp_conn *c);		/* calls sp_conn_free() when nothing refers to it any more */
+	void	 (*sweep)(struct sp_hub *h, bool on);	/* is sp_hub_sweep() to be called every SP_SWEEP_MS? */
+	void	 (*stop)(struct sp_hub *h);		/* no new connections */
+};
+
+enum { SP_SWEEP_MS = 250 };
 
 enum sp_conn_state {
 	SP_CONN_WAIT,		/* for a request, or for the rest of its head */
@@ -67,7 +85,7 @@ struct sp_conn {
 	struct sp_out out;		/* what could not be written yet */
 	size_t	 out_from;
 	int	 fd;
-	int	 armed;			/* uv events that are polled for */
+	int	 armed;			/* enum sp_conn_want: what is waited for */
 	uint32_t index;
 	uint16_t turn;			/* counts requests: with index, names this request */
 	uint8_t	 state;			/* enum sp_conn_state */
@@ -107,6 +125,7 @@ struct sp_hub_limits {
 	uint64_t body;
 	uint32_t connections;
 	uint64_t head_ms, body_ms, idle_ms;
+	size_t	 unread;		/* of one connection, over which it is closed; 0: 16 MB */
 };
 
 struct sp_listener { uv_poll_t poll; struct sp_hub *hub; int fd; };
@@ -114,7 +133,9 @@ struct sp_listener { uv_poll_t poll; struct sp_hub *hub; int fd; };
 struct sp_conn_list { struct sp_conn *first, *last; };
 
 struct sp_hub {
-	uv_loop_t *loop;
+	const struct sp_conn_io *io;
+	void	*io_ctx;		/* the table's */
+	uv_loop_t *loop;		/* NULL: memory */
 	const struct sp_service *svc;
 	void	*ctx;			/* the service's */
 	struct sp_hub_limits lim;
@@ -143,7 +164,7 @@ struct sp_hub {
 	uint32_t row;
 };
 
-/* Takes memory and the reserve descriptor: before the jail. */
+/* Connections that come from this loop.  Takes memory and the reserve descriptor: before the jail. */
 SP_MUST enum sp_status sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, void *ctx,
     struct sp_hub_limits lim, struct sp_hash_key seed, struct sp_err *e);
 /* Starts accepting on inherited, non-blocking listeners. */
@@ -154,6 +175,27 @@ SP_MUST enum sp_status sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 void sp_hub_drain(struct sp_hub *h);
 /* Closes everything; memory is freed when the loop has let go (run it once more). */
 void sp_hub_close(struct sp_hub *h);
+
+/* The same for connections over another table: memory, one connection, deadlines, the end. */
+SP_MUST enum sp_status sp_hub_prepare(struct sp_hub *h, const struct sp_conn_io *io, const struct sp_service *svc, void *ctx,
+    struct sp_hub_limits lim, struct sp_hash_key seed, struct sp_err *e);
+struct sp_conn *sp_hub_join(struct sp_hub *h, int fd, uint64_t peer_key);	/* NULL: no room; fd is still open */
+void sp_hub_sweep(struct sp_hub *h);
+void sp_hub_wipe(struct sp_hub *h);
+void sp_conn_free(struct sp_conn *c);
+/* Some of what it waits for is there: enum sp_conn_want; 0: the connection is broken. */
+void sp_conn_ready(struct sp_conn *c, int what);
+
+/* Sockets; a service may have a copy with a function of its own. */
+extern const struct sp_conn_io sp_socket_io;
+
+/* Its clock. */
+static inline uint64_t
+sp_hub_now(const struct sp_hub *h)
+{
+	return h->io->now_ms(h);
+}
+
 /* The connection whose request has this name, or NULL when that request is over. */
 struct sp_conn *sp_hub_find(struct sp_hub *h, uint32_t request);
 uint32_t sp_conn_request(const struct sp_conn *c);
@@ -194,6 +236,10 @@ enum { SP_SSE_SILENCE_MS = 15000 };
 void sp_conn_events_begin(struct sp_conn *c, const struct sp_answer *a);
 /* One event, from pieces of one JSON text that follow each other. */
 void sp_conn_event(struct sp_conn *c, const sp_slice *json, unsigned n);
+/* The same with an id (printable, no line break), by which the client may come back; `json` may be empty. */
+void sp_conn_event_with(struct sp_conn *c, sp_slice id, sp_slice json);
+/* Tells the client after how long it may come back. */
+void sp_conn_event_retry(struct sp_conn *c, uint32_t ms);
 /* The same while the text is not all there: begin, any number of pieces, end. */
 void sp_conn_event_begin(struct sp_conn *c);
 void sp_conn_event_piece(struct sp_conn *c, sp_slice json);
@@ -208,12 +254,12 @@ void sp_conn_slim(struct sp_conn *c);
 SP_MUST bool sp_quota_take(struct sp_quota *q, uint64_t now_ms);
 SP_MUST bool sp_hub_may_log(struct sp_hub *h);
 
-/* Internal to conn.c, hub.c and send.c. */
+/* Internal to this folder. */
 void sp_conn_close(struct sp_conn *c);
+bool sp_hub_evict(struct sp_hub *h);		/* ends who has waited longest without a complete request; false: nobody does */
 void sp_conn_over(struct sp_conn *c);		/* the answer is out: next request, or the end */
 void sp_conn_arm(struct sp_conn *c);
 void sp_conn_list(struct sp_conn *c, bool waiting);
-void sp_conn_events(uv_poll_t *p, int status, int events);
 void sp_conn_sweep(struct sp_conn *c, uint64_t now);
 bool sp_conn_flush(struct sp_conn *c);		/* false: the connection is gone */
 bool sp_conn_put(struct sp_conn *c, const struct iovec *iov, int n);	/* the same */

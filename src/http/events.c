@@ -41,7 +41,7 @@ say(struct sp_conn *c, const sp_slice *parts, unsigned n)
 			iov[k++] = piece(parts[i]);
 	if (c->chunked)
 		iov[k++] = piece(SP_LIT("\r\n"));
-	c->said_ms = uv_now(c->hub->loop);
+	c->said_ms = sp_hub_now(c->hub);
 	if (!sp_conn_put(c, iov, k))
 		return false;
 	sp_conn_arm(c);
@@ -99,7 +99,7 @@ sp_conn_events_begin(struct sp_conn *c, const struct sp_answer *a)
 	}
 	c->events = SP_EVENTS_BETWEEN;
 	c->answer_left = 0;
-	c->said_ms = uv_now(c->hub->loop);
+	c->said_ms = sp_hub_now(c->hub);
 	iov = piece(sp_out_view(o));
 	if (sp_conn_put(c, &iov, 1))
 		sp_conn_settle(c);
@@ -127,6 +127,33 @@ sp_conn_event(struct sp_conn *c, const sp_slice *json, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		sp_conn_event_piece(c, json[i]);
 	sp_conn_event_end(c);
+}
+
+static bool
+between_events(const struct sp_conn *c)
+{
+	return c->state == SP_CONN_STREAM && c->events == SP_EVENTS_BETWEEN;
+}
+
+void
+sp_conn_event_with(struct sp_conn *c, sp_slice id, sp_slice json)
+{
+	const sp_slice line[] = { SP_LIT("id: "), id, SP_LIT("\n"), json.n == 0 ? SP_LIT("data:\n\n") : SP_LIT("") };
+
+	if (!between_events(c) || has_break(id))
+		return;
+	if (say(c, line, SP_COUNT(line)) && json.n != 0)
+		sp_conn_event(c, &json, 1);
+}
+
+void
+sp_conn_event_retry(struct sp_conn *c, uint32_t ms)
+{
+	char buf[SIZE_ROOM + 8];
+	sp_slice line = sp_mem(buf, (size_t)snprintf(buf, sizeof buf, "retry: %u\n\n", (unsigned)ms));
+
+	if (between_events(c))
+		(void)say(c, &line, 1);
 }
 
 void

@@ -2,8 +2,8 @@
  * What is judged before a body is read, in this order: Host, Origin, path, credential, HTTP
  * method, media types. Pure: a head and the image in, a status out.
  */
-#ifndef SP_FRONT_GATE_H
-#define SP_FRONT_GATE_H
+#ifndef SP_HTTP_GATE_H
+#define SP_HTTP_GATE_H
 
 #include "image/image.h"
 #include "oauth/verifier.h"

@@ -1,20 +1,13 @@
-/* All connections of one role: accepting within the limits, finding, sweeping, draining. */
+/* All connections of one service: taking them up within the limits, finding, sweeping, draining. */
 #include "http/conn.h"
 
 #include "base/log.h"
-#include "http/answer.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
-	READ_ROOM = 16384, POOL_KEEP = 32, LAST_WORD_MS = 300, SWEEP_MS = 250, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535,
-	LINES_PER_S = 20
+	READ_ROOM = 16384, POOL_KEEP = 32, LAST_WORD_MS = 300, HEAD_OUT_MAX = 262144, CONNECTIONS_MAX = 65535, LINES_PER_S = 20,
+	UNREAD_MAX = 16 << 20
 };
 
 /* ---------------------------------------------------------------- work */
@@ -107,7 +100,7 @@ sp_quota_take(struct sp_quota *q, uint64_t now_ms)
 bool
 sp_hub_may_log(struct sp_hub *h)
 {
-	return sp_quota_take(&h->lines, uv_now(h->loop));
+	return sp_quota_take(&h->lines, sp_hub_now(h));
 }
 
 /* ---------------------------------------------------------------- lists */
@@ -140,11 +133,10 @@ sp_conn_list(struct sp_conn *c, bool waiting)
 	append_conn(waiting ? &h->waiting : &h->busy, c);
 }
 
-static void
-on_sweep(uv_timer_t *t)
+void
+sp_hub_sweep(struct sp_hub *h)
 {
-	struct sp_hub *h = t->data;
-	uint64_t now = uv_now(h->loop);
+	uint64_t now = sp_hub_now(h);
 
 	for (uint32_t i = 0; i < h->lim.connections; i++)
 		if (h->table[i] != NULL)
@@ -162,11 +154,9 @@ sp_hub_find(struct sp_hub *h, uint32_t request)
 	return c != NULL && sp_conn_request(c) == request ? c : NULL;
 }
 
-static void
-on_freed(uv_handle_t *p)
+void
+sp_conn_free(struct sp_conn *c)
 {
-	struct sp_conn *c = p->data;
-
 	sp_out_free(&c->out);
 	free(c->mine);
 	free(c);
@@ -192,20 +182,17 @@ sp_conn_close(struct sp_conn *c)
 	h->free_index[h->nfree++] = c->index;
 	h->nconn--;
 	sp_gauge(h->counters, h->row, SP_C_CONNECTIONS, -1);
-	uv_close((uv_handle_t *)&c->poll, on_freed);
-	close(c->fd);
-	c->fd = -1;
+	h->io->close(c);
 	if (h->nconn != 0)
 		return;
-	uv_timer_stop(&h->sweep);
+	h->io->sweep(h, false);
 	h->sweeping = false;
 	if (h->draining && h->empty != NULL)
 		h->empty(h->ctx);
 }
 
-/* Makes room by ending the connection that has waited longest without a complete request. */
-static bool
-evict(struct sp_hub *h)
+bool
+sp_hub_evict(struct sp_hub *h)
 {
 	if (h->waiting.first == NULL)
 		return false;
@@ -213,23 +200,22 @@ evict(struct sp_hub *h)
 	return true;
 }
 
-static struct sp_conn *
-adopt(struct sp_hub *h, int fd, uint64_t peer_key)
+struct sp_conn *
+sp_hub_join(struct sp_hub *h, int fd, uint64_t peer_key)
 {
 	struct sp_conn *c;
 
-	if (h->nfree == 0 && !evict(h))
-		goto full;
+	if (h->nfree == 0 && !sp_hub_evict(h))
+		return NULL;
 	c = calloc(1, sizeof *c);
 	if (c == NULL)
-		goto full;
-	if (uv_poll_init(h->loop, &c->poll, fd) != 0) {
-		free(c);
-		goto full;
-	}
-	c->poll.data = c;
+		return NULL;
 	c->hub = h;
 	c->fd = fd;
+	if (!h->io->open(c)) {
+		free(c);
+		return NULL;
+	}
 	c->peer_key = peer_key;
 	c->index = h->free_index[--h->nfree];
 	c->turn = h->turn[c->index];	/* never a name that an older connection used lately */
@@ -238,154 +224,35 @@ adopt(struct sp_hub *h, int fd, uint64_t peer_key)
 	sp_gauge(h->counters, h->row, SP_C_CONNECTIONS, 1);
 	c->in_waiting = true;
 	append_conn(&h->waiting, c);
-	c->deadline_ms = uv_now(h->loop) + h->lim.head_ms;
+	c->deadline_ms = sp_hub_now(h) + h->lim.head_ms;
 	if (!h->sweeping) {
 		h->sweeping = true;
-		uv_timer_start(&h->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+		h->io->sweep(h, true);
 	}
 	sp_conn_arm(c);
 	return c;
-full:
-	close(fd);
-	return NULL;
-}
-
-enum sp_status
-sp_hub_adopt(struct sp_hub *h, int fd, uint64_t peer_key)
-{
-	return adopt(h, fd, peer_key) == NULL ? SP_E_UNAVAILABLE : SP_OK;
-}
-
-/* ---------------------------------------------------------------- accepting */
-
-/* IPv6 clients own their /64; a Unix socket is one neighbour. */
-static uint64_t
-peer_key(struct sp_hub *h, const struct sockaddr_storage *ss)
-{
-	if (ss->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)ss;
-
-		return sp_siphash(&h->seed, sp_mem(&in->sin_addr, sizeof in->sin_addr));
-	}
-	if (ss->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)ss;
-		const unsigned char *b = in6->sin6_addr.s6_addr;
-		bool v4 = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-
-		return sp_siphash(&h->seed, v4 ? sp_mem(b + 12, 4) : sp_mem(b, 8));
-	}
-	return sp_siphash(&h->seed, SP_LIT("local"));
-}
-
-static void
-turn_away(int fd)
-{
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
-	    "Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
-	ssize_t n = write(fd, text, sizeof text - 1);
-
-	(void)n;
-	(void)shutdown(fd, SHUT_WR);
-	close(fd);
-}
-
-/* No descriptor is left: an idle connection gives its own, else the reserve lets us turn one
- * client away. */
-static void
-out_of_descriptors(struct sp_hub *h, int listener)
-{
-	int fd;
-
-	if (sp_hub_may_log(h))
-		sp_log(SP_ERROR, "accept.no_descriptors", SP_U("connections", h->nconn));
-	if (evict(h))
-		return;			/* the listener is still readable: accept comes again */
-	if (h->reserve >= 0)
-		close(h->reserve);
-	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		turn_away(fd);
-	h->reserve = fcntl(2, F_DUPFD_CLOEXEC, 3);
-}
-
-/* One a turn: the other fronts poll the same listener and take theirs. */
-static void
-on_accept(uv_poll_t *p, int status, int events)
-{
-	struct sp_listener *l = p->data;
-	struct sp_hub *h = l->hub;
-	struct sockaddr_storage ss = { 0 };
-	socklen_t n = sizeof ss;
-	struct sp_conn *c;
-	int fd;
-
-	if (h->draining)
-		return;
-	fd = accept4(l->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			out_of_descriptors(h, l->fd);
-		return;
-	}
-	if (h->nfree == 0 && h->waiting.first == NULL) {
-		turn_away(fd);
-		return;
-	}
-	c = adopt(h, fd, peer_key(h, &ss));
-	if (c == NULL) {
-		if (sp_hub_may_log(h))
-			sp_log(SP_ERROR, "accept.no_room", SP_U("connections", h->nconn));
-		return;
-	}
-	c->local = ss.ss_family == AF_UNIX;
-	c->metrics = (uint32_t)(l - h->listeners) >= h->nlisten - h->nmetrics;
-}
-
-enum sp_status
-sp_hub_listen(struct sp_hub *h, const int *fds, uint32_t n, struct sp_err *e)
-{
-	for (uint32_t i = 0; i < n && i < SP_COUNT(h->listeners); i++) {
-		struct sp_listener *l = &h->listeners[i];
-
-		l->hub = h;
-		l->fd = fds[i];
-		l->poll.data = l;
-		if (uv_poll_init(h->loop, &l->poll, fds[i]) != 0 ||
-		    uv_poll_start(&l->poll, UV_READABLE, on_accept) != 0)
-			return sp_fail(e, SP_E_SYSTEM, NULL, "cannot poll listener %u", i);
-		h->nlisten = i + 1;
-	}
-	return SP_OK;
-}
-
-static void
-stop_listening(struct sp_hub *h)
-{
-	for (uint32_t i = 0; i < h->nlisten; i++) {
-		uv_close((uv_handle_t *)&h->listeners[i].poll, NULL);
-		close(h->listeners[i].fd);
-	}
-	h->nlisten = 0;
 }
 
 /* ---------------------------------------------------------------- beginning and end */
 
 enum sp_status
-sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, void *ctx, struct sp_hub_limits lim,
-    struct sp_hash_key seed, struct sp_err *e)
+sp_hub_prepare(struct sp_hub *h, const struct sp_conn_io *io, const struct sp_service *svc, void *ctx,
+    struct sp_hub_limits lim, struct sp_hash_key seed, struct sp_err *e)
 {
 	if (lim.connections == 0 || lim.connections > CONNECTIONS_MAX)
 		lim.connections = CONNECTIONS_MAX;
+	if (lim.unread == 0)
+		lim.unread = UNREAD_MAX;
 	if (lim.head > (size_t)1 << 24 || lim.body > (uint64_t)1 << 32)
 		return sp_fail(e, SP_E_CONFIG, NULL, "limits of head or body are too large");
-	*h = (struct sp_hub){ .loop = loop, .svc = svc, .ctx = ctx, .lim = lim, .seed = seed };
+	*h = (struct sp_hub){ .io = io, .svc = svc, .ctx = ctx, .lim = lim, .seed = seed, .reserve = -1 };
 	h->table = calloc(lim.connections, sizeof *h->table);
 	h->free_index = calloc(lim.connections, sizeof *h->free_index);
 	h->turn = calloc(lim.connections, sizeof *h->turn);
-	h->reserve = fcntl(2, F_DUPFD_CLOEXEC, 3);
-	if (h->table == NULL || h->free_index == NULL || h->turn == NULL || uv_timer_init(loop, &h->sweep) != 0)
+	if (h->table == NULL || h->free_index == NULL || h->turn == NULL) {
+		sp_hub_wipe(h);
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory for connections");
-	h->sweep.data = h;
+	}
 	for (uint32_t i = 0; i < lim.connections; i++)
 		h->free_index[i] = lim.connections - 1 - i;
 	h->nfree = lim.connections;
@@ -398,13 +265,13 @@ sp_hub_init(struct sp_hub *h, uv_loop_t *loop, const struct sp_service *svc, voi
 void
 sp_hub_drain(struct sp_hub *h)
 {
-	uint64_t end = uv_now(h->loop) + LAST_WORD_MS;
+	uint64_t end = sp_hub_now(h) + LAST_WORD_MS;
 	struct sp_conn *c;
 
 	if (h->draining)
 		return;
 	h->draining = true;
-	stop_listening(h);
+	h->io->stop(h);
 	/* A request may be on its way on a connection that we accepted just now: it is served, and is the last. */
 	for (c = h->waiting.first; c != NULL; c = c->next)
 		if (c->w == NULL && c->state == SP_CONN_WAIT && (c->deadline_ms == 0 || c->deadline_ms > end))
@@ -416,14 +283,12 @@ sp_hub_drain(struct sp_hub *h)
 }
 
 void
-sp_hub_close(struct sp_hub *h)
+sp_hub_wipe(struct sp_hub *h)
 {
-	stop_listening(h);
 	h->empty = NULL;
-	for (uint32_t i = 0; i < h->lim.connections; i++)
+	for (uint32_t i = 0; h->table != NULL && i < h->lim.connections; i++)
 		if (h->table[i] != NULL)
 			sp_conn_close(h->table[i]);
-	uv_close((uv_handle_t *)&h->sweep, NULL);
 	while (h->pool != NULL) {
 		struct sp_work *w = h->pool;
 
@@ -438,7 +303,4 @@ sp_hub_close(struct sp_hub *h)
 	h->table = NULL;
 	h->turn = NULL;
 	h->free_index = NULL;
-	if (h->reserve >= 0)
-		close(h->reserve);
-	h->reserve = -1;
 }

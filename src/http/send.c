@@ -1,14 +1,12 @@
 /* Answers to bytes: one write where the socket takes it, the rest kept until it does. */
 #include "http/answer.h"
 #include "http/conn.h"
-#include "os/role.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { OUT_MAX = 16 << 20, PIECES = 8, DRAIN_MAX = 65536 };
+enum { PIECES = 8, DRAIN_MAX = 65536 };
 
 size_t
 sp_conn_unread(const struct sp_conn *c)
@@ -20,7 +18,7 @@ static void
 keep_rest(struct sp_conn *c, const struct iovec *iov, int n, size_t skip)
 {
 	if (c->out.p == NULL)
-		sp_out_heap(&c->out, OUT_MAX);
+		sp_out_heap(&c->out, c->hub->lim.unread);
 	if (c->out_from == c->out.n) {
 		sp_out_reset(&c->out);
 		c->out_from = 0;
@@ -51,7 +49,7 @@ sp_conn_put(struct sp_conn *c, const struct iovec *iov, int n)
 		return true;
 	if (sp_conn_unread(c) == 0) {
 		do
-			done = writev(c->fd, iov, n);
+			done = c->hub->io->write(c, iov, n);
 		while (done < 0 && errno == EINTR);
 		if (done < 0 && errno != EAGAIN) {
 			sp_conn_close(c);
@@ -89,7 +87,8 @@ sp_conn_settle(struct sp_conn *c)
 bool
 sp_conn_flush(struct sp_conn *c)
 {
-	ssize_t n = write(c->fd, c->out.p + c->out_from, c->out.n - c->out_from);
+	struct iovec rest = { c->out.p + c->out_from, c->out.n - c->out_from };
+	ssize_t n = c->hub->io->write(c, &rest, 1);
 
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -114,7 +113,7 @@ sp_conn_flush(struct sp_conn *c)
 static sp_slice
 date(struct sp_hub *h)
 {
-	int64_t now = sp_now_s();
+	int64_t now = h->io->now_s(h);
 
 	if (now != h->date_s) {
 		time_t t = (time_t)now;
