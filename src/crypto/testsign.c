@@ -123,6 +123,19 @@ sp_testkey_pem(const struct sp_testkey *k, struct sp_out *o)
 }
 
 void
+sp_testkey_private_pem(const struct sp_testkey *k, struct sp_out *o)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	char *p;
+	long n;
+
+	assert(b != NULL && PEM_write_bio_PrivateKey(b, k->pkey, NULL, NULL, 0, NULL, NULL) == 1);
+	n = BIO_get_mem_data(b, &p);
+	sp_out_add(o, p, (size_t)n);
+	BIO_free(b);
+}
+
+void
 sp_test_hmac(enum sp_alg a, sp_slice key, sp_slice msg, struct sp_out *mac)
 {
 	uint8_t tag[64];

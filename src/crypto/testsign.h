@@ -13,6 +13,7 @@ void sp_testkey_free(struct sp_testkey **k);
 /* As a JWK: {"kty":…,<extra>} where extra is "" or members that begin with a comma. */
 void sp_testkey_jwk(const struct sp_testkey *k, struct sp_out *o, const char *extra);
 void sp_testkey_pem(const struct sp_testkey *k, struct sp_out *o);
+void sp_testkey_private_pem(const struct sp_testkey *k, struct sp_out *o);
 /* The JWS signature of `msg` (raw bytes, ES* as R||S). */
 void sp_testkey_sign(const struct sp_testkey *k, enum sp_alg a, sp_slice msg, struct sp_out *sig);
 /* header.payload.signature of two JSON texts. */

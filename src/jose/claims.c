@@ -36,6 +36,7 @@ date(sp_jval *v, int64_t *out)
 	return true;
 }
 
+/* *exp_s: INT64_MAX without `exp`. */
 static enum sp_status
 check_times(sp_jval *c, const struct sp_claims_want *want, int64_t *exp_s, struct sp_err *e)
 {
@@ -43,8 +44,8 @@ check_times(sp_jval *c, const struct sp_claims_want *want, int64_t *exp_s, struc
 	int64_t exp, from = 0, made = 0;
 
 	if (SP_JGET(c, "exp") == NULL)
-		return bad(e, "exp is missing");
-	if (!date(SP_JGET(c, "exp"), &exp))
+		exp = INT64_MAX;
+	else if (!date(SP_JGET(c, "exp"), &exp))
 		return bad(e, "exp is not a date");
 	if (exp <= want->now_s - want->leeway_s)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "expired %lld s ago", (long long)(want->now_s - exp));
@@ -161,7 +162,27 @@ sp_claims_check(struct sp_arena *a, const struct sp_verified *v, const struct sp
 	if (check_kind(c, e) != SP_OK || check_issuer(c, want, e) != SP_OK || check_audience(c, want, e) != SP_OK ||
 	    check_times(c, want, &exp, e) != SP_OK)
 		return SP_E_BAD_TOKEN;
+	if (exp == INT64_MAX)
+		return bad(e, "exp is missing");
 	*claims = c;
+	*exp_s = exp;
+	return SP_OK;
+}
+
+enum sp_status
+sp_claims_check_present(sp_jval *c, const struct sp_claims_want *want, int64_t *exp_s, struct sp_err *e)
+{
+	int64_t exp = 0;
+
+	/* RFC 9449 section 6.2, RFC 8705 section 3.2: a bound token needs its proof. */
+	if (SP_JGET(c, "cnf") != NULL)
+		return bad(e, "token is bound to a key (cnf) and no bearer token");
+	if (want->issuer.n != 0 && SP_JGET(c, "iss") != NULL && check_issuer(c, want, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
+	if (SP_JGET(c, "aud") != NULL && check_audience(c, want, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
+	if (check_times(c, want, &exp, e) != SP_OK)
+		return SP_E_BAD_TOKEN;
 	*exp_s = exp;
 	return SP_OK;
 }

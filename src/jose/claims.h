@@ -15,6 +15,10 @@ struct sp_claims_want {
  * others refused), cnf (a bound token is no bearer token), nonce (an ID token is no access token).  The objects live in `a`. */
 SP_MUST enum sp_status sp_claims_check(struct sp_arena *a, const struct sp_verified *v, const struct sp_claims_want *want,
     sp_jval **claims, int64_t *exp_s, struct sp_err *e);
+/* The same for claims that an authority answered with (RFC 7662 section 2.2), each judged if it is there: `iss` against
+ * want->issuer unless that is empty; *exp_s is INT64_MAX without `exp`. */
+SP_MUST enum sp_status sp_claims_check_present(sp_jval *claims, const struct sp_claims_want *want, int64_t *exp_s,
+    struct sp_err *e);
 /* A value by dotted path; a literal key with dots never satisfies a path of several steps. */
 sp_jval *sp_claim_at(sp_jval *claims, sp_slice path);
 
