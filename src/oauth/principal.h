@@ -4,6 +4,18 @@
 
 #include "base/slice.h"
 
+/*
+ * What a caller is beside what an image mentions, as texts that end in NUL; only where a verifier was told to keep it.
+ * Texts that hold a NUL of their own are not kept: cut short they would be somebody else's.
+ */
+struct sp_facts {
+	const char *subject, *issuer, *client_id;	/* NULL: it has none */
+	const char *source;		/* name of the source that accepted it */
+	const char *claims;		/* all of them as one JSON object, or NULL */
+	const char *const *scopes, *const *tags;	/* all, in their order, each once; given ones too, implied ones not */
+	uint32_t nscopes, ntags;
+};
+
 /* Reference-counted, immutable after it was made; all memory in one block. */
 struct sp_principal {
 	unsigned refs;
@@ -16,6 +28,7 @@ struct sp_principal {
 	int64_t	 expires_s;		/* Unix time from which the token is refused (a JWT's exp and the leeway); INT64_MAX: never */
 	uint64_t key;			/* keyed hash of source and user: the slot for rate limits */
 	uint8_t	 fingerprint[8];	/* first bytes of SHA-256 of the token, for logs */
+	const struct sp_facts *facts;	/* NULL: not kept */
 };
 
 struct sp_principal *sp_principal_hold(struct sp_principal *p);
