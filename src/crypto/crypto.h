@@ -13,6 +13,18 @@ void sp_sha256(sp_slice in, uint8_t out[32]);
 
 void sp_random_bytes(void *p, size_t n);	/* getrandom or abort */
 
+/* Authenticated encryption (ChaCha20-Poly1305 under a key made of `key` and `salt`): `salt` is random, new for every text,
+ * and long enough that no two of a key's lifetime meet, however many servers share it.  These three are thread-safe and need
+ * no sp_crypto_init().  `ad`: bytes that belong to the text and are not part of it. */
+enum { SP_AEAD_KEY = 32, SP_AEAD_SALT = 32, SP_AEAD_TAG = 16 };
+/* out: room for in.n and SP_AEAD_TAG.  False: no memory. */
+SP_MUST bool sp_aead_seal(const uint8_t key[SP_AEAD_KEY], const uint8_t salt[SP_AEAD_SALT], sp_slice ad, sp_slice in,
+    uint8_t *out);
+/* out: room for in.n - SP_AEAD_TAG.  False: not what was sealed with this key, salt and ad; out then holds nothing of it. */
+SP_MUST bool sp_aead_open(const uint8_t key[SP_AEAD_KEY], const uint8_t salt[SP_AEAD_SALT], sp_slice ad, sp_slice in,
+    uint8_t *out);
+SP_MUST bool sp_digest256(sp_slice in, uint8_t out[32]);	/* SHA-256; false: no memory */
+
 enum sp_alg {
 	SP_ALG_NONE = 0, SP_RS256, SP_RS384, SP_RS512, SP_PS256, SP_PS384, SP_PS512, SP_ES256, SP_ES384, SP_ES512,
 	SP_EDDSA, SP_HS256, SP_HS384, SP_HS512, SP_ALG_COUNT

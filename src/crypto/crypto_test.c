@@ -378,6 +378,30 @@ setup(void **state)
 	return sp_crypto_init(NULL) == SP_OK && sp_crypto_init(NULL) == SP_OK ? 0 : -1;
 }
 
+static void
+test_aead(void **state)
+{
+	static const uint8_t key[SP_AEAD_KEY] = { 1 };
+	uint8_t salt[SP_AEAD_SALT] = { 2 }, ct[32 + SP_AEAD_TAG], other[32 + SP_AEAD_TAG], out[32];
+	const sp_slice text = SP_LIT("of some length"), sealed = sp_mem(ct, text.n + SP_AEAD_TAG);
+
+	assert_true(sp_aead_seal(key, salt, SP_LIT("ad"), text, ct));
+	assert_true(sp_aead_open(key, salt, SP_LIT("ad"), sealed, out));
+	assert_memory_equal(out, text.p, text.n);
+	assert_false(sp_aead_open(key, salt, SP_LIT("aD"), sealed, out));
+	assert_int_equal(out[0], 0);
+	for (size_t n = 0; n < sealed.n; n++)
+		assert_false(sp_aead_open(key, salt, SP_LIT("ad"), sp_sub(sealed, 0, n), out));
+	/* Each half of the salt counts. */
+	for (unsigned i = 0; i < SP_AEAD_SALT; i++) {
+		salt[i] ^= 1;
+		assert_false(sp_aead_open(key, salt, SP_LIT("ad"), sealed, out));
+		assert_true(sp_aead_seal(key, salt, SP_LIT("ad"), text, other));
+		assert_memory_not_equal(other, ct, text.n);
+		salt[i] ^= 1;
+	}
+}
+
 int
 main(void)
 {
@@ -385,7 +409,7 @@ main(void)
 		cmocka_unit_test(test_each_algorithm), cmocka_unit_test(test_hmac), cmocka_unit_test(test_short_secrets),
 		cmocka_unit_test(test_degenerate_ecdsa), cmocka_unit_test(test_rsa_limits), cmocka_unit_test(test_points),
 		cmocka_unit_test(test_ed25519_keys), cmocka_unit_test(test_pem), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_sha256), cmocka_unit_test(test_aead),
 	};
 
 	return cmocka_run_group_tests(t, setup, NULL);

@@ -61,12 +61,15 @@ params_none(sp_jval *params, struct sp_mcp_ask *out, struct sp_err *e)
 static uint32_t
 client_caps(sp_jval *caps)
 {
-	sp_jval *elicit = SP_JGET(caps, "elicitation");
+	sp_jval *elicit = SP_JGET(caps, "elicitation"), *sampling = SP_JGET(caps, "sampling");
+	bool url = sp_jis_obj(SP_JGET(elicit, "url")), form = sp_jis_obj(SP_JGET(elicit, "form"));
 
 	return (sp_jis_obj(SP_JGET(caps, "roots")) ? SP_CLIENT_ROOTS : 0u) |
-	    (sp_jis_obj(SP_JGET(caps, "sampling")) ? SP_CLIENT_SAMPLING : 0u) |
+	    (sp_jis_obj(sampling) ? SP_CLIENT_SAMPLING : 0u) |
+	    (sp_jis_obj(SP_JGET(sampling, "tools")) ? SP_CLIENT_SAMPLE_TOOLS : 0u) |
+	    (sp_jis_obj(SP_JGET(sampling, "context")) ? SP_CLIENT_SAMPLE_CONTEXT : 0u) |
 	    (sp_jis_obj(elicit) ? SP_CLIENT_ELICITATION : 0u) |
-	    (sp_jis_obj(SP_JGET(elicit, "url")) ? SP_CLIENT_ELICIT_URL : 0u) |
+	    (sp_jis_obj(elicit) && (form || !url) ? SP_CLIENT_ELICIT_FORM : 0u) | (url ? SP_CLIENT_ELICIT_URL : 0u) |
 	    (sp_jis_obj(SP_JGET(SP_JGET(caps, "extensions"), EXT_TASKS)) ? SP_CLIENT_TASKS : 0u);
 }
 
@@ -284,6 +287,13 @@ mismatch(struct sp_err *e, const char *pub)
 	return sp_fail(e, SP_E_HEADER_MISMATCH, pub, "%s", pub);
 }
 
+/* Of the extension; tasks/result and tasks/list are none, and unknown methods are judged before what they carry. */
+static bool
+is_task_method(sp_slice m)
+{
+	return sp_eq(m, SP_LIT("tasks/get")) || sp_eq(m, SP_LIT("tasks/update")) || sp_eq(m, SP_LIT("tasks/cancel"));
+}
+
 /* mcp-spec 1.4 step 5: each header exactly once and equal to the body. */
 static enum sp_status
 check_headers(const struct judge *j, sp_slice version, struct sp_err *e)
@@ -304,7 +314,7 @@ check_headers(const struct judge *j, sp_slice version, struct sp_err *e)
 		name = SP_JGET(m->params, "name");
 	else if (sp_eq(m->method, SP_LIT("resources/read")))
 		name = SP_JGET(m->params, "uri");
-	else if (j->own && sp_starts(m->method, SP_LIT("tasks/")))
+	else if (j->own && is_task_method(m->method))
 		name = SP_JGET(m->params, "taskId");
 	else
 		return SP_OK;

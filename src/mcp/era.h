@@ -40,7 +40,10 @@ enum sp_mcp_client_cap {
 	SP_CLIENT_ROOTS = 1, SP_CLIENT_SAMPLING = 2, SP_CLIENT_ELICITATION = 4,
 	/* of sp_mcp_judge_own() only: */
 	SP_CLIENT_TASKS = 8,		/* extensions has io.modelcontextprotocol/tasks */
-	SP_CLIENT_ELICIT_URL = 16	/* elicitation has url */
+	SP_CLIENT_ELICIT_URL = 16,	/* elicitation has url */
+	SP_CLIENT_ELICIT_FORM = 32,	/* elicitation has form, or nothing */
+	SP_CLIENT_SAMPLE_TOOLS = 64,	/* sampling has tools */
+	SP_CLIENT_SAMPLE_CONTEXT = 128	/* sampling has context */
 };
 
 struct sp_mcp_ask {
