@@ -19,8 +19,10 @@ struct sp_chain_wait;
 struct sp_fetch {
 	sp_slice url, method, content_type, body;	/* borrowed until done */
 	sp_slice authorization;				/* of the request, or empty: a secret, in locked memory of the chain */
-	size_t	 max_answer;
+	size_t	 max_answer;				/* at most 1 MB */
 	uint32_t timeout_ms;
+	uint32_t identity;				/* of its credentials, from 1: only requests of one may share connections; 0: its own */
+	bool	 learned;				/* a document named this url, not the operator: public addresses, https, port 443 */
 	void	 (*done)(void *ctx, unsigned status, sp_slice body);	/* status 0: no answer; body: borrowed for the call */
 	void	*ctx;
 	void	*hidden;				/* the fetcher's */

@@ -1,7 +1,7 @@
 /* What goes back: an upstream's answer without any secret, or an error; in pieces, as front gives credit. */
 #include "base/log.h"
 #include "egress/mcp_int.h"
-#include "openapi/result.h"
+#include "outbound/answer.h"
 
 enum { CHANNEL_HIGH = 4 << 20, CHANNEL_LOW = 1 << 20, SCRATCH_KEEP = 262144 };
 
@@ -131,70 +131,22 @@ sp_egress_scratch(struct sp_egress *eg, struct sp_out *o)
 	return o;
 }
 
-/* The text without what was injected; false: it could not be cleared. */
-static bool
-clear(struct sp_call *c, sp_slice *text)
-{
-	struct sp_egress *eg = c->front->eg;
-	struct sp_scrub_state st = { 0 };
-	struct sp_out *o;
-	enum sp_status r;
-
-	if (eg->scrub == NULL)
-		return false;
-	if (sp_scrub_clean(eg->scrub, *text))
-		return true;
-	o = sp_egress_scratch(eg, &eg->scrubbed);
-	r = sp_scrub_run(eg->scrub, &st, *text, true, o);
-	sp_scrub_state_free(&st);
-	*text = sp_out_view(o);
-	return r == SP_OK;
-}
-
-static bool
-write_result(struct sp_call *c, const struct sp_pool_answer *a, struct sp_out *o)
-{
-	struct sp_egress *eg = c->front->eg;
-	sp_slice body = a->body, media = a->media;
-	bool ok;
-
-	if (eg->scrub == NULL || !sp_scrub_clean(eg->scrub, media))
-		media = (sp_slice){ NULL, 0 };
-	ok = clear(c, &body);
-	if (!ok || body.p != a->body.p || media.p != a->media.p)
-		sp_record_incident(c, ok ? "the upstream's answer held a secret; it was removed" :
-		    "the upstream's answer could not be cleared of secrets");
-	if (!ok)
-		return false;
-	sp_result_http(o, a->status, media, body, (enum sp_op_result)c->op->result);
-	/* What leaves is looked at once more, as it leaves. */
-	if (!o->full && !sp_scrub_clean(eg->scrub, sp_out_view(o))) {
-		sp_record_incident(c, "a result held a secret after it was cleared; it was dropped");
-		return false;
-	}
-	return true;
-}
-
 void
 sp_call_answer(struct sp_call *c, const struct sp_pool_answer *a)
 {
 	struct sp_egress *eg = c->front->eg;
 	struct sp_out *o = sp_egress_scratch(eg, &eg->scratch);
-	bool ok;
+	const char *incident;
+	enum sp_answered how = sp_answer_result(eg->scrub, a, (enum sp_op_result)c->op->result,
+	    sp_egress_scratch(eg, &eg->scrubbed), o, &incident);
 
-	if (a->status >= 300 && a->status <= 399) {
-		sp_record_outcome(c, SP_DONE, a->status, "a redirect, not followed");
-		sp_call_tool_error(c, SP_LIT("the upstream answered with a redirect, which is not followed"));
-		return;
-	}
-	ok = write_result(c, a, o);
-	sp_record_outcome(c, SP_DONE, a->status, "");
-	if (!ok)
-		sp_call_tool_error(c, SP_LIT("the upstream's answer could not be cleared of secrets and is not shown"));
-	else if (o->full)
-		sp_call_tool_error(c, SP_LIT("the upstream's answer is too large"));
-	else
+	if (incident != NULL)
+		sp_record_incident(c, incident);
+	sp_record_outcome(c, SP_DONE, a->status, how == SP_ANSWERED_REDIRECT ? "a redirect, not followed" : "");
+	if (how == SP_ANSWERED)
 		sp_call_reply(c, SP_RESULT_TOOL, o);
+	else
+		sp_call_tool_error(c, sp_answered_text(how));
 	if (eg->scrubbed.n != 0)
 		sp_out_wipe(&eg->scrubbed);
 }

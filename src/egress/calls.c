@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "egress/egress_int.h"
 #include "os/role.h"
+#include "outbound/answer.h"
 #include "wire/http1.h"
 
 #include <stdio.h>
@@ -285,21 +286,16 @@ schema_of(struct sp_egress *eg, const struct sp_call *c)
 static void
 bad_args(struct sp_call *c, enum sp_status st, const struct sp_err *e)
 {
-	switch (st) {
-	case SP_E_BAD_PARAMS:
-		sp_call_tool_error(c, e->pub[0] == '\0' ? SP_LIT("arguments: not acceptable") : sp_str(e->pub));
-		return;
-	case SP_E_TOO_BIG:
-		sp_call_tool_error(c, SP_LIT("arguments: too large or too complex"));
-		return;
-	case SP_E_REFUSED:
-		sp_record_incident(c, "an argument aimed at a credential slot");
-		sp_call_tool_error(c, SP_LIT("refused: these arguments are not allowed"));
-		return;
-	default:
+	sp_slice text = sp_bind_fault_text(st, e);
+
+	if (text.n == 0) {
 		sp_log(SP_ERROR, "call.cannot_bind", SP_S("tool", sp_call_tool_name(c)), SP_C("why", e->log));
 		sp_call_error(c, SP_E_BUG, nothing, 0);
+		return;
 	}
+	if (st == SP_E_REFUSED)
+		sp_record_incident(c, "an argument aimed at a credential slot");
+	sp_call_tool_error(c, text);
 }
 
 static bool
@@ -702,26 +698,14 @@ on_refused(struct sp_call *c, enum sp_status st)
 	sp_record_outcome(c, SP_NOT_SENT, 0, "refused at the last moment");
 	if (c->ring_full)
 		sp_call_error(c, SP_E_UNAVAILABLE, nothing, 1);
-	else if (st == SP_E_REFUSED)
-		sp_call_tool_error(c, SP_LIT("refused: the credential is not granted for this request"));
-	else if (st == SP_E_TOO_BIG)
-		sp_call_tool_error(c, SP_LIT("arguments: too large for a request"));
 	else
-		sp_call_tool_error(c, SP_LIT("the credential for this tool is not available; the operator's log names it"));
+		sp_call_tool_error(c, sp_inject_fault_text(st));
 }
 
 static void
 on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_status st, unsigned status,
     const char *why)
 {
-	static const sp_slice texts[SP_POOL_FAULTS] = {
-		[SP_POOL_UNREACHABLE] = SP_LIT_INIT("the upstream could not be reached; nothing was sent"),
-		[SP_POOL_BROKEN] = SP_LIT_INIT("the upstream ended the connection early; the outcome is unknown"),
-		[SP_POOL_GARBAGE] = SP_LIT_INIT("the upstream's answer is not valid HTTP; the outcome is unknown"),
-		[SP_POOL_TOO_BIG] = SP_LIT_INIT("the upstream's answer is too large"),
-		[SP_POOL_CODING] = SP_LIT_INIT("the upstream's answer is in an encoding that was not asked for"),
-		[SP_POOL_CROWDED] = SP_LIT_INIT("there is no room for the upstream's answer; the outcome is unknown"),
-	};
 	struct sp_call *c = call_of(job);
 
 	if (fault == SP_POOL_REFUSED) {
@@ -733,7 +717,7 @@ on_failed(void *ctx, struct sp_pool_job *job, enum sp_pool_fault fault, enum sp_
 	if (fault == SP_POOL_UNREACHABLE && !c->intent)
 		sp_record_not_sent(c, why);
 	sp_record_outcome(c, !job->sent ? SP_NOT_SENT : status != 0 ? SP_FAILED : SP_UNKNOWN_OUTCOME, status, why);
-	sp_call_tool_error(c, texts[fault == SP_POOL_UNREACHABLE && job->sent ? SP_POOL_BROKEN : fault]);
+	sp_call_tool_error(c, sp_pool_fault_text(fault, job->sent));
 }
 
 static void

@@ -26,10 +26,10 @@ find_ref(const struct sp_keeper *k, sp_slice text)
 enum sp_status
 sp_keeper_trim(struct sp_secret *s, sp_slice what, struct sp_err *e)
 {
-	sp_slice v = sp_secret_peek(s);
-	size_t n = sp_ends(v, SP_LIT("\r\n")) ? v.n - 2 : sp_ends(v, SP_LIT("\n")) ? v.n - 1 : v.n;
+	size_t n;
 
-	sp_secret_cut(s, n);
+	sp_secret_trim(s);
+	n = sp_secret_len(s);
 	if (n >= SP_VAULT_VALUE_MIN)
 		return SP_OK;
 	return sp_fail(e, SP_E_CONFIG, NULL, n == 0 ? "%.*s is empty" : "%.*s has fewer than 8 bytes, which cannot be told "

@@ -54,28 +54,88 @@ slot_key(const struct sp_who *w, const struct sp_hash_key *seed)
 	return sp_siphash(seed, sp_out_view(&o));
 }
 
+/* ---------------------------------------------------------------- facts */
+
+/* Room for facts: the record, its lists, and every text with its NUL. */
+static size_t
+facts_size(const struct sp_who *w)
+{
+	const struct sp_kept *k = w->kept;
+	sp_slice name = sp_img_str(w->img, w->src->name);
+
+	if (k == NULL)
+		return 0;
+	return sizeof(struct sp_facts) + (k->nscopes + k->ntags) * sizeof(const char *) + k->scopes.n + k->tags.n +
+	    k->claims.n + w->user.n + w->issuer.n + w->client_id.n + name.n + 5;
+}
+
+static const char *
+text(char **at, sp_slice s)
+{
+	const char *out = *at;
+
+	if (s.n == 0 || sp_has_byte(s, '\0'))
+		return NULL;
+	(void)copy(at, s);
+	*(*at)++ = '\0';
+	return out;
+}
+
+static const char **
+names(const char **list, char **at, const struct sp_out *o)
+{
+	sp_slice rest = copy(at, sp_out_view(o)), one;
+
+	while (sp_take_to(&rest, '\0', &one))
+		*list++ = one.p;
+	return list;
+}
+
+static const struct sp_facts *
+facts_write(const struct sp_who *w, void *room)
+{
+	const struct sp_kept *k = w->kept;
+	struct sp_facts *f = room;
+	const char **list = (const char **)(void *)(f + 1);
+	char *at = (char *)(list + k->nscopes + k->ntags);
+
+	*f = (struct sp_facts){ .scopes = list, .nscopes = k->nscopes, .ntags = k->ntags };
+	list = names(list, &at, &k->scopes);
+	f->tags = list;
+	(void)names(list, &at, &k->tags);
+	f->subject = k->no_subject ? NULL : text(&at, w->user);
+	f->issuer = text(&at, w->issuer);
+	f->client_id = text(&at, w->client_id);
+	f->source = text(&at, sp_img_str(w->img, w->src->name));
+	f->claims = text(&at, sp_out_view(&k->claims));
+	return f;
+}
+
 struct sp_principal *
 sp_who_principal(const struct sp_who *w, const struct sp_hash_key *seed)
 {
 	uint32_t sw = (w->img->head->scopes.n + 63) / 64, tw = (w->img->head->tags.n + 63) / 64;
-	size_t words = (size_t)(sw + tw) * sizeof(uint64_t);
-	struct sp_principal *p = malloc(sizeof *p + words + w->user.n + w->issuer.n + w->client_id.n);
+	size_t words = (size_t)(sw + tw) * sizeof(uint64_t), facts = facts_size(w);
+	struct sp_principal *p = malloc(sizeof *p + words + facts + w->user.n + w->issuer.n + w->client_id.n);
 	uint64_t *bits;
-	char *text;
+	char *at;
 
 	if (p == NULL)
 		return NULL;
 	bits = (uint64_t *)(void *)(p + 1);
-	text = (char *)(bits + sw + tw);
+	at = (char *)(bits + sw + tw);
 	memcpy(bits, w->scopes, sw * sizeof *bits);
 	memcpy(bits + sw, w->tags, tw * sizeof *bits);
 	*p = (struct sp_principal){
 		.refs = 1, .source = w->source, .scopes = bits, .tags = bits + sw, .scope_words = sw, .tag_words = tw,
 		.expires_s = w->expires_s, .key = slot_key(w, seed),
 	};
-	p->user = copy(&text, w->user);
-	p->issuer = copy(&text, w->issuer);
-	p->client_id = copy(&text, w->client_id);
+	if (w->kept != NULL)
+		p->facts = facts_write(w, at);
+	at += facts;
+	p->user = copy(&at, w->user);
+	p->issuer = copy(&at, w->issuer);
+	p->client_id = copy(&at, w->client_id);
 	memcpy(p->fingerprint, w->fingerprint, sizeof p->fingerprint);
 	return p;
 }

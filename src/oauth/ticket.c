@@ -49,16 +49,30 @@ need_word(struct sp_asking *q, const struct sp_ticket_need *need, struct sp_err 
 	    "keeper has to vouch for it anew: its ticket has ended, or is for another caller");
 }
 
-static enum sp_status
-want_mac(struct sp_asking *q, uint32_t source, const struct sp_verified *open, const struct sp_jws_mac *mac,
-    struct sp_err *e)
+static void
+mac_need(const struct sp_asking *q, uint32_t source, const struct sp_verified *open, const struct sp_jws_mac *mac,
+    struct sp_ticket_need *need)
 {
-	struct sp_ticket_need need = { .source = source, .alg = (uint32_t)open->alg, .input = mac->input };
+	*need = (struct sp_ticket_need){ .source = source, .alg = (uint32_t)open->alg, .input = mac->input };
+	memcpy(need->token_hash, q->hash, sizeof need->token_hash);
+	memcpy(need->macbuf, mac->macbuf, mac->mac.n);
+	need->mac = sp_mem(need->macbuf, mac->mac.n);
+}
 
-	memcpy(need.token_hash, q->hash, sizeof need.token_hash);
-	memcpy(need.macbuf, mac->macbuf, mac->mac.n);
-	need.mac = sp_mem(need.macbuf, mac->mac.n);
-	return need_word(q, &need, e);
+/* Until when somebody vouches for the MAC; SP_E_TICKET: nobody does yet. */
+static enum sp_status
+judge_mac(struct sp_verifier *v, struct sp_asking *q, const struct sp_ticket_need *need, int64_t *until_s, struct sp_err *e)
+{
+	*until_s = INT64_MAX;
+	if (v->judge_mac != NULL)
+		return v->judge_mac(v->judge_ctx, need) ? SP_OK : sp_fail(e, SP_E_BAD_TOKEN, NULL, "the MAC does not hold");
+	if (v->statement_key == NULL)
+		return not_yet(e);
+	if (!vouched(v, q, SP_STATEMENT_MAC, v->sources[need->source].name) ||
+	    !sp_ct_eq(q->said.token, q->hash, sizeof q->said.token))
+		return need_word(q, need, e);
+	*until_s = q->said.expires_s;
+	return SP_OK;
 }
 
 /*
@@ -69,15 +83,16 @@ enum sp_status
 sp_verifier_ask_mac(struct sp_verifier *v, uint32_t source, struct sp_asking *q, struct sp_err *e)
 {
 	struct sp_claims_want want = sp_verifier_want(v, source, q->now_s);
+	struct sp_ticket_need need;
 	struct sp_verified open;
 	struct sp_jws_mac mac;
-	int64_t exp_s = 0;
-	enum sp_status st;
+	int64_t exp_s = 0, until_s = 0;
+	enum sp_status st, word;
 	sp_jval *claims;
+	struct sp_err why;
 	struct sp_who w;
-	bool good;
 
-	sp_who_init(&w, v->img, source);
+	sp_verifier_who(v, &w, source);
 	st = sp_jws_open_mac(&v->scratch, q->token, &open, &mac, e);
 	if (st == SP_OK)
 		st = sp_claims_check(&v->scratch, &open, &want, &claims, &exp_s, e);
@@ -87,16 +102,14 @@ sp_verifier_ask_mac(struct sp_verifier *v, uint32_t source, struct sp_asking *q,
 		st = sp_who_settle(&w, e);
 	if (st != SP_OK && st != SP_E_SCOPE)
 		return st;
-	if (v->statement_key == NULL)
-		return not_yet(e);
-	good = vouched(v, q, SP_STATEMENT_MAC, v->sources[source].name) &&
-	    sp_ct_eq(q->said.token, q->hash, sizeof q->said.token);
-	if (!good)
-		return want_mac(q, source, &open, &mac, e);
-	if (st != SP_OK)
-		return st;
+	mac_need(q, source, &open, &mac, &need);
+	word = judge_mac(v, q, &need, &until_s, &why);
+	if (word != SP_OK && e != NULL)
+		*e = why;
+	if (word != SP_OK || st != SP_OK)
+		return word != SP_OK ? word : st;
 	w.expires_s = exp_s + SP_LEEWAY_S;
-	q->dies_s = exp_s < q->said.expires_s ? exp_s : q->said.expires_s;
+	q->dies_s = exp_s < until_s ? exp_s : until_s;
 	return sp_verifier_finish(v, q, &w, e);
 }
 

@@ -123,6 +123,9 @@ sp_verifier_free(struct sp_verifier **vp)
 	free(v->sources);
 	free(v->authorities);
 	free(v->anonymous);
+	if (v->kept != NULL)
+		sp_kept_free(v->kept);
+	free(v->kept);
 	sp_pkey_free(&v->statement_key);
 	sp_cache_free(&v->cache);
 	sp_arena_free(&v->scratch);
@@ -178,6 +181,13 @@ sp_verifier_want(const struct sp_verifier *v, uint32_t source, int64_t now_s)
 	};
 }
 
+void
+sp_verifier_who(struct sp_verifier *v, struct sp_who *w, uint32_t source)
+{
+	sp_who_init(w, v->img, source);
+	sp_who_keep(w, v->kept);
+}
+
 enum sp_status
 sp_verifier_finish(struct sp_verifier *v, struct sp_asking *q, struct sp_who *w, struct sp_err *e)
 {
@@ -208,7 +218,7 @@ ask(struct sp_verifier *v, uint32_t i, struct sp_asking *q, struct sp_err *e)
 		sp_verifier_note_unknown(v, i, q->token);
 		return st;
 	}
-	sp_who_init(&w, v->img, i);
+	sp_verifier_who(v, &w, i);
 	st = sp_claims_check(&v->scratch, &open, &want, &claims, &exp_s, e);
 	if (st == SP_OK)
 		st = sp_who_claims(&w, claims, e);
@@ -280,6 +290,15 @@ hash_ticket(sp_slice ticket, uint8_t out[32])
 	sp_sha256(sp_mem(buf, sizeof buf), out);
 }
 
+static void
+remember(struct sp_verifier *v, const struct sp_asking *q, uint64_t epoch)
+{
+	struct sp_cache_life life = { q->dies_s, epoch, inner_epoch(v, q->who->source) };
+
+	if (q->dies_s > q->now_s)
+		sp_cache_put(v->cache, q->hash, q->who, &life);
+}
+
 static enum sp_status
 answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_principal **who, struct sp_err *e)
 {
@@ -300,11 +319,7 @@ answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_pri
 	sp_arena_reset(&v->scratch);
 	if (st != SP_OK)
 		return st;
-	if (q->dies_s > q->now_s) {
-		struct sp_cache_life life = { q->dies_s, epoch, inner_epoch(v, q->who->source) };
-
-		sp_cache_put(v->cache, q->hash, q->who, &life);
-	}
+	remember(v, q, epoch);
 	*who = q->who;
 	return SP_OK;
 }
@@ -352,4 +367,57 @@ sp_verify_from(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t n
 	if (st == SP_OK)
 		*who = q.who;
 	return st;
+}
+
+/* ---------------------------------------------------------------- one process alone */
+
+enum sp_status
+sp_verifier_keep(struct sp_verifier *v, struct sp_err *e)
+{
+	if (v->kept == NULL)
+		v->kept = malloc(sizeof *v->kept);
+	if (v->kept == NULL)
+		return sp_fail(e, SP_E_FULL, NULL, "no memory for facts");
+	sp_kept_init(v->kept);
+	return SP_OK;
+}
+
+void
+sp_verifier_macs(struct sp_verifier *v, sp_mac_judge_fn judge, void *ctx)
+{
+	v->judge_mac = judge;
+	v->judge_ctx = ctx;
+}
+
+struct sp_principal *
+sp_verifier_recall(struct sp_verifier *v, sp_slice token, int64_t now_s)
+{
+	struct sp_asking q = { .token = token, .now_s = steady(v, now_s) };
+
+	if (token.n == 0 || token.n > SP_TOKEN_MAX)
+		return NULL;
+	sp_sha256(token, q.hash);
+	return sp_principal_hold(remembered(v, &q, 0));
+}
+
+enum sp_status
+sp_verify_at(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s, struct sp_principal **who,
+    struct sp_err *e)
+{
+	struct sp_asking q = { .token = token, .now_s = steady(v, now_s), .dies_s = INT64_MIN };
+	enum sp_status st;
+
+	v->wants = 0;
+	if (source >= v->nsources || !takes_jwt(v->sources[source].img))
+		return sp_fail(e, SP_E_BUG, NULL, "no source of JWTs");
+	if (token.n == 0 || token.n > SP_TOKEN_MAX)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is empty or over %d bytes", SP_TOKEN_MAX);
+	sp_sha256(token, q.hash);
+	st = ask(v, source, &q, e);
+	sp_arena_reset(&v->scratch);
+	if (st != SP_OK)
+		return st;
+	remember(v, &q, 0);
+	*who = q.who;
+	return SP_OK;
 }

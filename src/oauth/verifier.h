@@ -53,6 +53,21 @@ struct sp_ticket_need {
 };
 SP_MUST enum sp_status sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t now_s,
     uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e);
+/*
+ * For a process that does all of this alone (the library).
+ * Principals carry facts from now on: all names and claims as texts (struct sp_facts).  SP_E_FULL: no memory.
+ */
+SP_MUST enum sp_status sp_verifier_keep(struct sp_verifier *v, struct sp_err *e);
+/* Who has the secrets of HS* sources judges MACs at once, and no ticket is asked for.  It is asked about a token that is good
+ * but for its MAC; the need's `input` and `mac` live during the call. */
+typedef bool (*sp_mac_judge_fn)(void *ctx, const struct sp_ticket_need *need);
+void sp_verifier_macs(struct sp_verifier *v, sp_mac_judge_fn judge, void *ctx);
+/* What is remembered of a token: the principal, held, or NULL. */
+struct sp_principal *sp_verifier_recall(struct sp_verifier *v, sp_slice token, int64_t now_s);
+/* One source of type jwt or remote alone, whose issuer the token was seen to name. */
+SP_MUST enum sp_status sp_verify_at(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s,
+    struct sp_principal **who, struct sp_err *e);
+
 /* keeper's public key; another one than before forgets what tickets gave. */
 SP_MUST enum sp_status sp_verifier_statement_key(struct sp_verifier *v, const uint8_t key[32]);
 

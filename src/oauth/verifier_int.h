@@ -40,6 +40,9 @@ struct sp_verifier {
 	struct sp_pkey	    *statement_key;	/* NULL: keeper has not said it yet */
 	uint8_t		     statement_raw[32];
 	uint64_t	     statement_epoch;	/* one more with every key */
+	struct sp_kept	    *kept;		/* NULL: principals carry no facts */
+	sp_mac_judge_fn	     judge_mac;		/* NULL: keeper judges them, by tickets */
+	void		    *judge_ctx;
 	uint32_t	     wants;		/* 1 + authority of which the last token named an unknown key; 0: none */
 };
 
@@ -59,6 +62,8 @@ struct sp_asking {
 /* The worse of two refusals: the one that the whole chain answers with.  *e keeps the reason of the first of that kind. */
 enum sp_status sp_verifier_worse(const struct sp_verifier *v, uint32_t source, enum sp_status so_far, enum sp_status st,
     const struct sp_err *why, struct sp_err *e);
+/* A caller of this source, of whom as much is kept as the verifier was told to. */
+void sp_verifier_who(struct sp_verifier *v, struct sp_who *w, uint32_t source);
 /* The finished principal into q->who. */
 SP_MUST enum sp_status sp_verifier_finish(struct sp_verifier *v, struct sp_asking *q, struct sp_who *w, struct sp_err *e);
 /* The claims that this source wants. */

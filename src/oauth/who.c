@@ -26,6 +26,58 @@ sp_who_init(struct sp_who *w, const struct sp_image *img, uint32_t source)
 	w->issuer = sp_img_str(img, w->src->issuer);
 }
 
+enum { KEPT_TEXT = 128 << 10, KEPT_NAMES = SP_WHO_WORDS * 64 };
+
+void
+sp_kept_init(struct sp_kept *k)
+{
+	*k = (struct sp_kept){ 0 };
+	sp_out_heap(&k->scopes, KEPT_TEXT);
+	sp_out_heap(&k->tags, KEPT_TEXT);
+	sp_out_heap(&k->claims, KEPT_TEXT);
+}
+
+void
+sp_kept_free(struct sp_kept *k)
+{
+	sp_out_free(&k->scopes);
+	sp_out_free(&k->tags);
+	sp_out_free(&k->claims);
+}
+
+void
+sp_who_keep(struct sp_who *w, struct sp_kept *k)
+{
+	w->kept = k;
+	if (k == NULL)
+		return;
+	sp_out_reset(&k->scopes);
+	sp_out_reset(&k->tags);
+	sp_out_reset(&k->claims);
+	k->nscopes = k->ntags = 0;
+	k->no_subject = k->lost = false;
+}
+
+/* A name with a NUL would be another name where texts end at it. */
+static void
+keep(struct sp_kept *k, struct sp_out *o, uint32_t *n, sp_slice name)
+{
+	sp_slice rest = sp_out_view(o), one;
+
+	if (name.n == 0 || sp_has_byte(name, '\0'))
+		return;
+	while (sp_take_to(&rest, '\0', &one))
+		if (sp_eq(one, name))
+			return;
+	if (*n == KEPT_NAMES) {
+		k->lost = true;
+		return;
+	}
+	sp_out_slice(o, name);
+	sp_out_byte(o, '\0');
+	++*n;
+}
+
 static void
 set(uint64_t words[SP_WHO_WORDS], uint32_t i)
 {
@@ -47,6 +99,8 @@ sp_who_scope(struct sp_who *w, sp_slice name)
 {
 	uint32_t i = sp_img_find_scope(w->img, name);
 
+	if (w->kept != NULL)
+		keep(w->kept, &w->kept->scopes, &w->kept->nscopes, name);
 	if (i != UINT32_MAX)
 		set(w->scopes, i);
 }
@@ -56,6 +110,8 @@ sp_who_tag(struct sp_who *w, sp_slice name)
 {
 	uint32_t i = sp_img_find_tag(w->img, name);
 
+	if (w->kept != NULL)
+		keep(w->kept, &w->kept->tags, &w->kept->ntags, name);
 	if (i != UINT32_MAX)
 		set(w->tags, i);
 	for (uint32_t g = 0; g < w->src->give_by_tag.n; g++) {
@@ -162,22 +218,61 @@ claimed_user(struct sp_who *w, sp_jval *claims, struct sp_err *e)
 	return SP_OK;
 }
 
-enum sp_status
-sp_who_claims(struct sp_who *w, sp_jval *claims, struct sp_err *e)
+static void
+claimed_client(struct sp_who *w, sp_jval *claims)
 {
 	sp_jval *client = SP_JGET(claims, "client_id");
-	enum sp_status st = claimed_user(w, claims, e);
 
-	if (st != SP_OK)
-		return st;
 	if (!sp_jis_str(client))
 		client = SP_JGET(claims, "azp");
 	if (!sp_jis_str(client))
 		client = SP_JGET(claims, "sub");
 	if (sp_jis_str(client))
 		w->client_id = sp_sub(sp_jtext(client), 0, SP_USER_MAX);
-	claimed_scopes(w, sp_claim_at(claims, sp_img_str(w->img, w->src->claim_scopes)));
+}
+
+/* RFC 7662 section 2.2: who acts for itself may have no `sub`. */
+static enum sp_status
+claimed_subject(struct sp_who *w, sp_jval *claims, struct sp_err *e)
+{
+	sp_jval *sub = SP_JGET(claims, "sub");
+
+	if (sub == NULL && w->client_id.n != 0) {
+		w->user = w->client_id;
+		if (w->kept != NULL)
+			w->kept->no_subject = true;
+		return SP_OK;
+	}
+	if (!sp_jis_str(sub))
+		return bad(e, "claim sub is missing or not text");
+	w->user = sp_jtext(sub);
+	return SP_OK;
+}
+
+static sp_jval *
+scopes_of(const struct sp_who *w, sp_jval *claims)
+{
+	sp_slice path = sp_img_str(w->img, w->src->claim_scopes);
+
+	if (path.n != 0)
+		return sp_claim_at(claims, path);
+	/* The first that is there counts, whatever is in it. */
+	return SP_JGET(claims, "scope") != NULL ? SP_JGET(claims, "scope") : SP_JGET(claims, "scp");
+}
+
+enum sp_status
+sp_who_claims(struct sp_who *w, sp_jval *claims, struct sp_err *e)
+{
+	enum sp_status st;
+
+	claimed_client(w, claims);
+	st = w->src->claim_user.n == 0 ? claimed_subject(w, claims, e) : claimed_user(w, claims, e);
+	if (st != SP_OK)
+		return st;
+	claimed_scopes(w, scopes_of(w, claims));
 	claimed_tags(w, sp_claim_at(claims, sp_img_str(w->img, w->src->claim_tags)));
+	if (w->kept != NULL)
+		sp_jwrite(&w->kept->claims, claims);
 	return SP_OK;
 }
 
@@ -235,6 +330,19 @@ imply(struct sp_who *w)
 			join(w->img, w->scopes, SP_IMG_AT(w->img, w->img->head->scopes, scope, i)->closure);
 }
 
+/* What was lost might be what a check refuses. */
+static bool
+keep_given(struct sp_who *w)
+{
+	const struct sp_image *img = w->img;
+	struct sp_kept *k = w->kept;
+
+	for (uint32_t i = 0; i < img->head->scopes.n; i++)
+		if (sp_bit(sp_img_words(img, w->src->give_scopes), w->src->give_scopes.n, i))
+			keep(k, &k->scopes, &k->nscopes, sp_img_str(img, SP_IMG_AT(img, img->head->scopes, scope, i)->name));
+	return !k->lost && !k->scopes.full && !k->tags.full && !k->claims.full;
+}
+
 /* A good token that lacks a scope of its source: the caller may ask for more, so pub names all the source wants. */
 static enum sp_status
 short_of(const struct sp_who *w, uint32_t miss, struct sp_err *e)
@@ -265,6 +373,8 @@ sp_who_settle(struct sp_who *w, struct sp_err *e)
 	if (w->src->type != SP_SOURCE_ANONYMOUS && (w->user.n == 0 || w->user.n > SP_USER_MAX || !is_plain(w->user)))
 		return bad(e, "user is empty, too long or holds control characters");
 	join(img, w->scopes, w->src->give_scopes);
+	if (w->kept != NULL && !keep_given(w))
+		return bad(e, "it has more scopes, tags or claims than are kept");
 	imply(w);
 	if (!is_admitted(w))
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "user %.*s is none of the source's `users`", SP_PRI(w->user));

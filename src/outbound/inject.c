@@ -474,3 +474,25 @@ sp_inject(const struct sp_inject *in, const struct sp_img_op *op, const struct s
 	}
 	return st;
 }
+
+bool
+sp_inject_owns(const struct sp_inject *in, const struct sp_request *req, sp_slice *what)
+{
+	const struct job j = { .in = in, .req = req };
+	sp_slice rest = req->target, piece;
+
+	for (uint32_t i = 0; i < req->nfields; i++)
+		if (!field_ok(&j, &req->fields[i])) {
+			*what = req->fields[i].name;
+			return true;
+		}
+	if (!sp_take_to(&rest, '?', &piece))
+		return false;
+	while (sp_take_part(&rest, '&', &piece))
+		if (is_query_slot(&j, piece)) {
+			*what = piece;
+			(void)sp_take_to(&piece, '=', what);
+			return true;
+		}
+	return false;
+}

@@ -26,5 +26,8 @@ struct sp_inject {
  */
 SP_MUST enum sp_status sp_inject(const struct sp_inject *in, const struct sp_img_op *op, const struct sp_request *req,
     struct sp_out *o, struct sp_err *e);
+/* Would sp_inject() leave something of this request out, because a credential, the connection or we ourselves own its
+ * name?  *what: the first such field or query parameter, as written. */
+SP_MUST bool sp_inject_owns(const struct sp_inject *in, const struct sp_request *req, sp_slice *what);
 
 #endif

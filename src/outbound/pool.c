@@ -373,6 +373,13 @@ sp_pool_connections(const struct sp_pool *p)
 	return p->n;
 }
 
+static void
+free_head(struct sp_pool *p)
+{
+	if (p->cfg.head == NULL)
+		sp_locked_free(p->head);
+}
+
 enum sp_status
 sp_pool_new(const struct sp_pool_config *cfg, struct sp_pool **out, struct sp_err *e)
 {
@@ -385,13 +392,13 @@ sp_pool_new(const struct sp_pool_config *cfg, struct sp_pool **out, struct sp_er
 	p->cfg = *cfg;
 	p->cfg.origins = NULL;
 	p->places = calloc(cfg->norigins, sizeof *p->places);
-	p->head = sp_locked_new(SP_POOL_HEAD);
+	p->head = cfg->head != NULL ? cfg->head : sp_locked_new(SP_POOL_HEAD);
 	p->read = malloc(SP_POOL_READ);
 	p->sweep = malloc(sizeof *p->sweep);
 	if (p->places == NULL || p->head == NULL || p->read == NULL || p->sweep == NULL ||
 	    uv_timer_init(cfg->loop, p->sweep) != 0) {
 		free(p->places);
-		sp_locked_free(p->head);
+		free_head(p);
 		free(p->read);
 		free(p->sweep);
 		free(p);
@@ -425,7 +432,7 @@ sp_pool_free(struct sp_pool **pp)
 		sp_upconn_close(p->conns[0]);
 	}
 	uv_close((uv_handle_t *)p->sweep, on_timer_closed);
-	sp_locked_free(p->head);
+	free_head(p);
 	explicit_bzero(p->read, SP_POOL_READ);
 	free(p->read);
 	free(p->places);

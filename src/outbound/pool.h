@@ -33,6 +33,7 @@ struct sp_pool_job {
 	bool	 lasting;		/* a stream that may wait for long: at most SP_POOL_LASTING of them, so that calls go on */
 	bool	 no_body;		/* HEAD: the answer has none */
 	sp_slice body;			/* must stay until the job is over */
+	uint64_t limit;			/* bytes of the answer's body; 0: the pool's limit, which is also the most */
 
 	struct sp_pool_job *next, *prev;	/* the pool's own from here */
 	struct sp_upconn *conn;
@@ -80,6 +81,7 @@ struct sp_pool_config {
 	const struct sp_pool_origin { struct sp_tls_context *tls; sp_slice host; bool literal; } *origins;
 	uint32_t norigins;		/* copied, but for the text of the hosts; tls NULL: in clear text; host: of the certificate */
 	uint64_t limit_answer;
+	void	*head;			/* SP_POOL_HEAD bytes of locked memory, shared with other pools of the loop; NULL: its own */
 	const struct sp_pool_ops *ops;
 	void	*ctx;
 };

@@ -268,7 +268,8 @@ write_on(struct sp_upconn *c)
 static void
 prepare_answer(struct sp_upconn *c)
 {
-	struct sp_http_limits lim = { SP_POOL_ANSWER_HEAD, c->job->stream ? UINT64_MAX : c->pool->cfg.limit_answer };
+	uint64_t most = c->pool->cfg.limit_answer, body = c->job->limit != 0 && c->job->limit < most ? c->job->limit : most;
+	struct sp_http_limits lim = { SP_POOL_ANSWER_HEAD, c->job->stream ? UINT64_MAX : body };
 
 	sp_http_init(&c->http, SP_HTTP_RESPONSE, lim);
 	c->http.no_body = c->job->no_body;

@@ -6,6 +6,7 @@
 #include "super/super_int.h"
 
 #include "base/log.h"
+#include "vault/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { VALUE_MAX = 16384, PASSPHRASE_MAX = 1024, PATH_ROOM = 4096 };
+enum { PASSPHRASE_MAX = 1024, PATH_ROOM = SP_SOURCE_PATH };
 
 static struct sp_supref *
 find(const struct sp_super *s, sp_slice text)
@@ -31,26 +32,7 @@ find(const struct sp_super *s, sp_slice text)
 static enum sp_status
 open_secret(const char *path, int *out, struct sp_err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	const char *wrong = NULL;
-
-	if (fd < 0)
-		return sp_fail(e, SP_E_CONFIG, NULL, "secret file %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		wrong = "is not a plain file";
-	else if ((st.st_mode & 077) != 0)
-		wrong = "can be read by group or others: chmod 600";
-	else if (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != SP_UID_BASE + SP_KEEPER)
-		wrong = "belongs to somebody else: chown it to the user that runs us";
-	else if (st.st_size == 0 || st.st_size > VALUE_MAX + 1)
-		wrong = "is empty or larger than 16 kB";
-	if (wrong != NULL) {
-		close(fd);
-		return sp_fail(e, SP_E_CONFIG, NULL, "secret file %s %s", path, wrong);
-	}
-	*out = fd;
-	return SP_OK;
+	return sp_source_open(path, SP_UID_BASE + SP_KEEPER, out, e);
 }
 
 static enum sp_status
@@ -66,9 +48,9 @@ open_ref_file(sp_slice ref, int *fd, struct sp_err *e)
 /* ---------------------------------------------------------------- pipes */
 
 static enum sp_status
-fill_pipe(sp_slice value, int *out, struct sp_err *e)
+fill_pipe(void *ctx, sp_slice value, struct sp_err *e)
 {
-	int ends[2];
+	int ends[2], *out = ctx;
 	ssize_t n;
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -92,7 +74,7 @@ copy_pipe(int from)
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
-	n = tee(from, ends[1], VALUE_MAX * 2, SPLICE_F_NONBLOCK);
+	n = tee(from, ends[1], SP_SOURCE_MAX * 2, SPLICE_F_NONBLOCK);
 	close(ends[1]);
 	if (n > 0)
 		return ends[0];
@@ -103,22 +85,7 @@ copy_pipe(int from)
 static enum sp_status
 take_env(sp_slice name, int *out, struct sp_err *e)
 {
-	char key[256], *value;
-	enum sp_status st;
-	size_t n;
-
-	if (!sp_cstr(name, key, sizeof key))
-		return sp_fail(e, SP_E_CONFIG, NULL, "env: the name is too long");
-	value = getenv(key);
-	n = value == NULL ? 0 : strlen(value);
-	if (n == 0)
-		return sp_fail(e, SP_E_CONFIG, NULL, "env:%s is unset or empty (it is read once, at start)", key);
-	st = n > VALUE_MAX ? sp_fail(e, SP_E_CONFIG, NULL, "env:%s is larger than 16 kB", key) :
-	    fill_pipe(sp_mem(value, n), out, e);
-	/* Where it stood can be read as /proc/PID/environ for as long as we live. */
-	explicit_bzero(value, n);
-	unsetenv(key);
-	return st;
+	return sp_source_env(name, fill_pipe, out, e);
 }
 
 /* ---------------------------------------------------------------- references */
@@ -278,7 +245,7 @@ ask_passphrase(struct sp_super *s, struct sp_err *e)
 	(void)!write(tty, "\n", 1);
 	close(tty);
 	st = n == 0 || n == sizeof buf ? sp_fail(e, SP_E_CONFIG, NULL, "the passphrase is empty or too long") :
-	    fill_pipe(sp_mem(buf, n), &s->unlock_pipe, e);
+	    fill_pipe(&s->unlock_pipe, sp_mem(buf, n), e);
 	explicit_bzero(buf, sizeof buf);
 	return st;
 }

@@ -313,6 +313,14 @@ sp_secret_cut(struct sp_secret *s, size_t n)
 	s->n = n;
 }
 
+void
+sp_secret_trim(struct sp_secret *s)
+{
+	sp_slice v = sp_secret_peek(s);
+
+	sp_secret_cut(s, sp_ends(v, SP_LIT("\r\n")) ? v.n - 2 : sp_ends(v, SP_LIT("\n")) ? v.n - 1 : v.n);
+}
+
 enum sp_status
 sp_secret_fill(struct sp_secret *s, int fd)
 {

@@ -42,6 +42,8 @@ void sp_secret_cut(struct sp_secret *s, size_t n);
 /* Everything that `fd` yields until its end, read straight into `s`.  SP_E_TOO_BIG: more than its capacity
  * (the value is then empty); SP_E_SYSTEM: read error. */
 SP_MUST enum sp_status sp_secret_fill(struct sp_secret *s, int fd);
+/* Without one final line break (LF or CR LF), as files and commands end. */
+void sp_secret_trim(struct sp_secret *s);
 size_t sp_secret_len(const struct sp_secret *s);
 /* Same bytes?  In time that depends on the lengths only. */
 SP_MUST bool sp_secret_same(const struct sp_secret *a, const struct sp_secret *b);
