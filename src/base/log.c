@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,12 +13,20 @@ enum { LINE_MAX_BYTES = 16384, TEXT_MAX = 512, TAIL_ROOM = 32 };
 /* Set once in main, before anything is logged. */
 static char role[32] = "";
 static enum sp_level max_level = SP_INFO;
+/* The library's: its user may say where lines go, while it runs. */
+static void (*_Atomic diverted)(const char *line, size_t n);
 
 void
 sp_log_init(const char *name, enum sp_level max)
 {
 	snprintf(role, sizeof role, "%s", name);
 	max_level = max;
+}
+
+void
+sp_log_divert(void (*put)(const char *line, size_t n))
+{
+	atomic_store(&diverted, put);
 }
 
 static void
@@ -98,6 +107,7 @@ sp_log_fields(enum sp_level level, const char *event, const struct sp_field *f, 
 	static const char *const names[] = { "error", "warn", "info", "debug" };
 	char buf[LINE_MAX_BYTES];
 	struct sp_out o;
+	void (*divert)(const char *, size_t);
 	int saved = errno;
 
 	if (level > max_level)
@@ -107,8 +117,11 @@ sp_log_fields(enum sp_level level, const char *event, const struct sp_field *f, 
 	stamp(&o);
 	sp_out_str(&o, "\",\"level\":\"");
 	sp_out_str(&o, names[(unsigned)level < SP_COUNT(names) ? level : SP_ERROR]);
-	sp_out_str(&o, "\",\"role\":");
-	quoted(&o, sp_str(role));
+	sp_out_str(&o, "\"");
+	if (role[0] != '\0') {
+		sp_out_str(&o, ",\"role\":");
+		quoted(&o, sp_str(role));
+	}
 	sp_out_str(&o, ",\"event\":");
 	quoted(&o, sp_str(event));
 	for (size_t i = 0; i < n && !o.full; i++) {
@@ -119,6 +132,7 @@ sp_log_fields(enum sp_level level, const char *event, const struct sp_field *f, 
 			o.n = before;
 	}
 	memcpy(buf + o.n, o.full ? ",\"cut\":true}\n" : "}\n", o.full ? 13 : 2);
-	put(buf, o.n + (o.full ? 13 : 2));
+	divert = atomic_load(&diverted);
+	(divert == NULL ? put : divert)(buf, o.n + (o.full ? 13 : 2));
 	errno = saved;
 }

@@ -29,5 +29,7 @@ struct sp_field {
 void sp_log_fields(enum sp_level level, const char *event, const struct sp_field *f, size_t n);
 /* Set once in main: the role's name in every line, and the most talkative level that is written. */
 void sp_log_init(const char *role, enum sp_level max);
+/* Where lines go instead of standard error: with their line break, from any thread.  NULL: standard error again. */
+void sp_log_divert(void (*put)(const char *line, size_t n));
 
 #endif

@@ -5,7 +5,6 @@
 #include "http/answer.h"
 #include "front/front.h"
 
-
 enum sp_take
 sp_health(struct sp_conn *c)
 {

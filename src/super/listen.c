@@ -2,26 +2,17 @@
 #include "super/super_int.h"
 
 #include "base/log.h"
+#include "http/address.h"
 #include "wire/uri.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { BACKLOG = 4096, INHERIT_FIRST = 3 };
-
-struct address {
-	union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_un un; } u;
-	socklen_t n;
-	char	  name[160];
-};
 
 static struct sp_listener *
 find(const struct sp_super *s, const char *name)
@@ -62,38 +53,8 @@ add(struct sp_super *s, int fd, const char *name, bool inherited, struct sp_err 
 
 /* ---------------------------------------------------------------- names */
 
-static void
-name_inet(struct address *a)
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (a->u.any.sa_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &a->u.v4.sin_addr, host, sizeof host);
-		(void)snprintf(a->name, sizeof a->name, "%s:%u", host, ntohs(a->u.v4.sin_port));
-	} else {
-		(void)inet_ntop(AF_INET6, &a->u.v6.sin6_addr, host, sizeof host);
-		(void)snprintf(a->name, sizeof a->name, "[%s]:%u", host, ntohs(a->u.v6.sin6_port));
-	}
-}
-
-static bool
-name_of(int fd, struct address *a)
-{
-	*a = (struct address){ .n = sizeof a->u };
-	if (getsockname(fd, &a->u.any, &a->n) != 0)
-		return false;
-	if (a->u.any.sa_family == AF_INET || a->u.any.sa_family == AF_INET6)
-		name_inet(a);
-	else if (a->u.any.sa_family == AF_UNIX && a->u.un.sun_path[0] == '/')
-		(void)snprintf(a->name, sizeof a->name, "unix:%.*s", (int)sizeof a->u.un.sun_path,
-		    a->u.un.sun_path);
-	else
-		return false;
-	return true;
-}
-
 static enum sp_status
-read_inet(const struct sp_image *img, const struct sp_img_listen *in, struct address *a, struct sp_err *e)
+read_inet(const struct sp_image *img, const struct sp_img_listen *in, struct sp_address *a, struct sp_err *e)
 {
 	char host[INET6_ADDRSTRLEN];
 	bool ok = sp_cstr(sp_img_str(img, in->host), host, sizeof host);
@@ -112,16 +73,16 @@ read_inet(const struct sp_image *img, const struct sp_img_listen *in, struct add
 	if (!ok)
 		return sp_fail(e, SP_E_CONFIG, NULL, "listen: `%.*s` is not an address",
 		    SP_PRI(sp_img_str(img, in->host)));
-	name_inet(a);
+	sp_address_name(a);
 	return SP_OK;
 }
 
 static enum sp_status
-read_address(const struct sp_image *img, const struct sp_img_listen *in, struct address *a, struct sp_err *e)
+read_address(const struct sp_image *img, const struct sp_img_listen *in, struct sp_address *a, struct sp_err *e)
 {
 	sp_slice path = sp_img_str(img, in->path);
 
-	*a = (struct address){ 0 };
+	*a = (struct sp_address){ 0 };
 	if (in->kind == 0)
 		return read_inet(img, in, a, e);
 	a->u.un.sun_family = AF_UNIX;
@@ -134,104 +95,23 @@ read_address(const struct sp_image *img, const struct sp_img_listen *in, struct 
 
 /* ---------------------------------------------------------------- opening */
 
-/* A socket that nobody answers is what a killed gateway left. */
-static void
-remove_stale(const struct address *a)
-{
-	struct stat st;
-	int fd;
-
-	if (lstat(a->u.un.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
-		return;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	if (connect(fd, &a->u.any, a->n) != 0 && errno == ECONNREFUSED)
-		(void)unlink(a->u.un.sun_path);
-	close(fd);
-}
-
-static bool
-bind_it(int fd, const struct address *a)
-{
-	const int on = 1;
-	mode_t old;
-	bool ok;
-
-	if (a->u.any.sa_family == AF_UNIX) {
-		remove_stale(a);
-		old = umask(0177);
-		ok = bind(fd, &a->u.any, a->n) == 0;
-		(void)umask(old);
-		return ok;
-	}
-	/* No SO_REUSEPORT: with it connections are lost when one of several listeners dies. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-		return false;
-	if (a->u.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
-		return false;
-	return bind(fd, &a->u.any, a->n) == 0;
-}
-
-/* A port alone is one of this machine; whoever wants more writes the address. */
-static bool
-read_where(sp_slice where, struct address *a)
-{
-	enum sp_host_kind kind = SP_HOST_IPV4;
-	sp_slice host = SP_LIT("127.0.0.1"), digits = where;
-	struct sp_err e = { 0 };
-	uint16_t port = 0;
-	char text[INET6_ADDRSTRLEN];
-	uint64_t v;
-
-	*a = (struct address){ 0 };
-	if (sp_take(&where, SP_LIT("unix:"))) {
-		a->u.un.sun_family = AF_UNIX;
-		a->n = sizeof a->u.un;
-		if (where.n == 0 || !sp_cstr(where, a->u.un.sun_path, sizeof a->u.un.sun_path))
-			return false;
-		(void)snprintf(a->name, sizeof a->name, "unix:%s", a->u.un.sun_path);
-		return true;
-	}
-	if (sp_take_u64(&digits, UINT16_MAX, &v) && digits.n == 0)
-		port = (uint16_t)v;
-	else if (sp_hostport_read(where, &host, &kind, &port, &e) != SP_OK)
-		return false;
-	if (port == 0 || kind == SP_HOST_NAME || !sp_cstr(host, text, sizeof text))
-		return false;
-	a->u.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
-	a->n = sizeof a->u.v4;
-	if (kind == SP_HOST_IPV6) {
-		a->u.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
-		a->n = sizeof a->u.v6;
-	}
-	if (inet_pton(a->u.any.sa_family, text, kind == SP_HOST_IPV6 ? (void *)&a->u.v6.sin6_addr :
-	    (void *)&a->u.v4.sin_addr) != 1)
-		return false;
-	name_inet(a);
-	return true;
-}
-
 static enum sp_status
-open_one(struct sp_super *s, const struct address *a, struct sp_err *e)
+open_one(struct sp_super *s, const struct sp_address *a, struct sp_err *e)
 {
-	int fd = socket(a->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
+	int fd = sp_address_listen(a, BACKLOG);
 
-	if (fd >= 0 && bind_it(fd, a) && listen(fd, BACKLOG) == 0)
-		return add(s, fd, a->name, false, e);
-	err = errno;
 	if (fd >= 0)
-		close(fd);
-	return sp_fail(e, SP_E_SYSTEM, NULL, "listen %s: %s", a->name, strerror(err));
+		return add(s, fd, a->name, false, e);
+	return sp_fail(e, SP_E_SYSTEM, NULL, "listen %s: %s", a->name, strerror(errno));
 }
 
 enum sp_status
 sp_listen_metrics(struct sp_super *s, const char *where, struct sp_err *e)
 {
-	struct address a;
+	struct sp_address a;
 	enum sp_status st;
 
-	if (!read_where(sp_str(where), &a))
+	if (!sp_address_read(sp_str(where), &a) || sp_address_port(&a) == 0)
 		return sp_fail(e, SP_E_CONFIG, NULL, "--metrics wants PORT (of 127.0.0.1), ADDRESS:PORT or unix:PATH, not `%.80s`",
 		    where);
 	st = open_one(s, &a, e);
@@ -255,7 +135,7 @@ sp_listen_open(struct sp_super *s, const struct sp_image *img, struct sp_err *e)
 	enum sp_status st = SP_OK;
 	struct sp_listener *l;
 	uint32_t before = count(s), n = 0;
-	struct address a;
+	struct sp_address a;
 
 	for (uint32_t i = 0; i < img->head->listens.n && st == SP_OK; i++) {
 		st = read_address(img, SP_IMG_AT(img, img->head->listens, listen, i), &a, e);
@@ -288,7 +168,7 @@ static bool
 is_named(const struct sp_image *img, const struct sp_listener *l)
 {
 	struct sp_err e = { 0 };
-	struct address a;
+	struct sp_address a;
 
 	for (uint32_t i = 0; i < img->head->listens.n; i++)
 		if (read_address(img, SP_IMG_AT(img, img->head->listens, listen, i), &a, &e) == SP_OK &&
@@ -361,10 +241,10 @@ inherit_one(struct sp_super *s, int fd, struct sp_err *e)
 {
 	int listening = 0, type = 0, own;
 	socklen_t n = sizeof listening, m = sizeof type;
-	struct address a;
+	struct sp_address a;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) != 0 || listening == 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &m) != 0 || type != SOCK_STREAM || !name_of(fd, &a))
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &m) != 0 || type != SOCK_STREAM || !sp_address_of(fd, &a))
 		return sp_fail(e, SP_E_CONFIG, NULL, "LISTEN_FDS: descriptor %d is not a listening stream socket", fd);
 	/* A copy out of the way: the children's numbers 3 and 4 are taken. */
 	own = fcntl(fd, F_DUPFD_CLOEXEC, INHERIT_FIRST + SP_LISTENERS);
