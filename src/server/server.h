@@ -101,8 +101,9 @@ struct sp_server_part {
 	void	 (*free)(void *p);
 };
 struct sp_server_part *sp_server_outbound(struct sp_server *s);
-/* The same for what lib carries messages with: its threads.  Its free() is the first that sp_server_free() does after the
- * outbound part's end(), and waits until no handler runs; check and begin are not called.  After it nothing is run any more, and wake() still may be called. */
+/* The same for what lib carries messages with: its threads.  end() is the first that sp_server_free() does after the outbound
+ * part's end(): it waits until no handler runs, and nothing is run any more.  free() is the last: wake() may be called until
+ * then.  check and begin are not called. */
 struct sp_server_part *sp_server_transport(struct sp_server *s);
 /* One more mistake of how the server was put together, for sp_server_check(). */
 void sp_server_mistake(struct sp_server *s, const char *format, ...) SP_PRINTF(2, 3);

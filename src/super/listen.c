@@ -111,7 +111,7 @@ sp_listen_metrics(struct sp_super *s, const char *where, struct sp_err *e)
 	struct sp_address a;
 	enum sp_status st;
 
-	if (!sp_address_read(sp_str(where), &a) || sp_address_port(&a) == 0)
+	if (!sp_address_read(sp_str(where), &a) || (a.u.any.sa_family != AF_UNIX && sp_address_port(&a) == 0))
 		return sp_fail(e, SP_E_CONFIG, NULL, "--metrics wants PORT (of 127.0.0.1), ADDRESS:PORT or unix:PATH, not `%.80s`",
 		    where);
 	st = open_one(s, &a, e);
