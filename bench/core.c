@@ -133,7 +133,7 @@ run_verify(void *ctx)
 
 	if (c->cold)
 		c->epoch++;		/* every cached entry belongs to another epoch */
-	if (sp_verify(c->v, c->token, (int64_t)time(NULL), c->epoch, &who, &e) != SP_OK)
+	if (sp_verify(c->v, 0, c->token, (int64_t)time(NULL), c->epoch, &who, &e) != SP_OK)
 		die(e.log);
 	sp_principal_drop(&who);
 }
@@ -157,7 +157,9 @@ make_verifier(const char *pem, struct sp_image *img)
 		.keys = sp_imgb_str(o, sp_str(pem)), .claim_user = sp_imgb_str(o, SP_LIT("sub")),
 		.claim_tags = sp_imgb_str(o, SP_LIT("tags")), .claim_scopes = sp_imgb_str(o, SP_LIT("scope")) };
 	struct sp_img_head head = { .scopes = SP_IMGB_ARRAY(o, &sc, 1), .sources = SP_IMGB_ARRAY(o, &src, 1) };
+	struct sp_img_resource at = { .path = sp_imgb_str(o, SP_LIT("/mcp")), .url = sp_imgb_str(o, aud) };
 
+	sp_imgb_resources(o, &head, &at, 1);
 	if (sp_imgb_finish(o, &head, &e) != SP_OK || sp_image_check(o->o.p, o->o.n, img, &e) != SP_OK ||
 	    sp_verifier_new(img, 1024, seed, &v, &e) != SP_OK)
 		die(e.log);

@@ -65,18 +65,23 @@ static uint32_t
 find_tool(const struct sp_image *img, sp_slice name)
 {
 	sp_slice own = name, server;
-	uint32_t shown = sp_img_find_tool(img, name), s;
+	uint32_t shown = UINT32_MAX, s = sp_take_to(&own, '.', &server) ? find_server(img, server) : UINT32_MAX;
 
-	if (shown != UINT32_MAX || !sp_take_to(&own, '.', &server))
-		return shown;
-	s = find_server(img, server);
-	for (uint32_t i = 0; i < img->head->tools.n; i++) {
+	for (uint32_t i = 0; s != UINT32_MAX && i < img->head->tools.n; i++) {
 		const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, i);
 
 		if (t->server == s && sp_eq(sp_img_str(img, t->name), own))
 			return i;
 	}
-	return UINT32_MAX;
+	/* Servers that are alone may show the same names: then only SERVER.NAME says which is meant. */
+	for (uint32_t i = 0; i < img->head->resources.n; i++) {
+		uint32_t at = sp_img_find_tool(img, i, name);
+
+		if (at != UINT32_MAX && shown != UINT32_MAX)
+			return UINT32_MAX;
+		shown = at != UINT32_MAX ? at : shown;
+	}
+	return shown;
 }
 
 /* A component of an mcp server: `sep` divides its server from its name. */

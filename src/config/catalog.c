@@ -92,11 +92,12 @@ is_read(const struct sp_spec_op *op)
 }
 
 static sp_slice
-shown_name(struct cfg *c, sp_slice server, sp_slice name)
+shown_name(struct cfg *c, const struct cfg_server *s, sp_slice name)
 {
+	bool alone = c->resources[s->resource].alone != 0;
 	char buf[SP_SHOWN_MAX + 1];
 
-	return sp_arena_copy(&c->mem, sp_shown_make(server, name, buf));
+	return sp_arena_copy(&c->mem, sp_shown_make(alone ? SP_LIT("") : s->name.text, name, buf));
 }
 
 /* ---- servers of single operations */
@@ -229,35 +230,37 @@ server_tools(struct cfg *c, uint32_t index)
 			continue;
 		c->tools[c->ntools++] = (struct cfg_tool){
 			.server = index, .op = op, .origin = origin, .name = op->name, .write = !is_read(op),
-			.shown = shown_name(c, s->name.text, op->name),
+			.shown = shown_name(c, s, op->name),
 		};
 	}
 	s->ntools = c->ntools - s->first_tool;
 	report_skipped(c, s);
 }
 
+struct shown { const struct cfg_tool *tool; uint32_t resource; };
+
 static int
 by_shown(const void *a, const void *b)
 {
-	const struct cfg_tool *const *x = a, *const *y = b;
+	const struct shown *x = a, *y = b;
 
-	return sp_cmp((*x)->shown, (*y)->shown);
+	return x->resource != y->resource ? (x->resource < y->resource ? -1 : 1) : sp_cmp(x->tool->shown, y->tool->shown);
 }
 
 static void
 report_collisions(struct cfg *c)
 {
-	const struct cfg_tool **sorted = sp_cfg_alloc(c, c->ntools, sizeof(struct cfg_tool *));
+	struct shown *sorted = sp_cfg_alloc(c, c->ntools, sizeof *sorted);
 
 	if (sorted == NULL)
 		return;
 	for (uint32_t i = 0; i < c->ntools; i++)
-		sorted[i] = &c->tools[i];
-	qsort(sorted, c->ntools, sizeof(struct cfg_tool *), by_shown);
+		sorted[i] = (struct shown){ &c->tools[i], c->servers[c->tools[i].server].resource };
+	qsort(sorted, c->ntools, sizeof *sorted, by_shown);
 	for (uint32_t i = 1; i < c->ntools; i++)
-		if (sp_eq(sorted[i - 1]->shown, sorted[i]->shown))
-			ERR(c, &c->servers[sorted[i]->server].name, "two tools would both be shown as %.*s",
-			    SP_PRI(sorted[i]->shown));
+		if (by_shown(&sorted[i - 1], &sorted[i]) == 0)
+			ERR(c, &c->servers[sorted[i].tool->server].name, "two tools would both be shown as %.*s",
+			    SP_PRI(sorted[i].tool->shown));
 }
 
 void
@@ -268,7 +271,7 @@ sp_cfg_make_tools(struct cfg *c)
 	for (uint32_t i = 0; i < c->nservers; i++)
 		room += c->servers[i].spec.nops;
 	c->tools = sp_cfg_alloc(c, room, sizeof *c->tools);
-	if (c->tools == NULL)
+	if (c->tools == NULL || c->resources == NULL)
 		return;
 	for (uint32_t i = 0; i < c->nservers; i++)
 		server_tools(c, i);

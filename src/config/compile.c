@@ -1,7 +1,6 @@
 /* The checked model to the image.  Nothing here can find fault with the file: that has been done. */
 #include "config/compile_int.h"
 
-#include "oauth/prm.h"
 #include "wire/http1.h"
 
 #include <stdlib.h>
@@ -36,6 +35,15 @@ sp_cc_keep(struct compiler *k, struct sp_out *o)
 	if (o->full || s.p == NULL)
 		k->failed = true;
 	return s;
+}
+
+void
+sp_cc_add(sp_slice *v, uint32_t *n, sp_slice s)
+{
+	for (uint32_t i = 0; i < *n; i++)
+		if (sp_eq(v[i], s))
+			return;
+	v[(*n)++] = s;
 }
 
 struct sp_ref
@@ -162,15 +170,6 @@ slot_name(struct compiler *k, enum sp_place place, sp_slice field)
 	return sp_cc_lower(k, sp_out_view(&o));
 }
 
-static void
-add_slot(sp_slice *v, uint32_t *n, sp_slice slot)
-{
-	for (uint32_t i = 0; i < *n; i++)
-		if (sp_eq(v[i], slot))
-			return;
-	v[(*n)++] = slot;
-}
-
 static struct sp_ref
 put_slots(struct compiler *k, const struct cfg_server *s)
 {
@@ -179,13 +178,13 @@ put_slots(struct compiler *k, const struct cfg_server *s)
 
 	if (v == NULL)
 		return (struct sp_ref){ 0, 0 };
-	add_slot(v, &n, SP_LIT("header authorization"));
+	sp_cc_add(v, &n, SP_LIT("header authorization"));
 	for (uint32_t i = 0; i < s->spec.nschemes; i++)
 		if (s->spec.schemes[i].field.n != 0)
-			add_slot(v, &n, slot_name(k, s->spec.schemes[i].place, s->spec.schemes[i].field));
+			sp_cc_add(v, &n, slot_name(k, s->spec.schemes[i].place, s->spec.schemes[i].field));
 	for (uint32_t i = 0; i < s->nsecrets; i++)
 		if (s->secrets[i].has_as)
-			add_slot(v, &n, slot_name(k, s->secrets[i].place, s->secrets[i].field));
+			sp_cc_add(v, &n, slot_name(k, s->secrets[i].place, s->secrets[i].field));
 	return sp_imgb_texts(k->b, v, n);
 }
 
@@ -267,6 +266,7 @@ put_servers(struct compiler *k)
 		v[i].private_ok = s->private_ok;
 		v[i].grants = put_grants(k, s);
 		v[i].ops = put_mcp_ops(k, s);
+		v[i].resource = s->resource;
 		v[i].slots = put_slots(k, s);
 		v[i].origins = put_origins(k, s);
 		v[i].line = s->name.line;
@@ -391,30 +391,32 @@ put_tool(struct compiler *k, uint32_t index, struct sp_img_tool *v)
 	sp_out_free(&json);
 }
 
+struct sorted { const struct cfg_tool *tool; uint32_t resource; };
+
 static int
 by_shown(const void *a, const void *b)
 {
-	const struct cfg_tool *const *x = a, *const *y = b;
+	const struct sorted *x = a, *y = b;
 
-	return sp_cmp((*x)->shown, (*y)->shown);
+	return x->resource != y->resource ? (x->resource < y->resource ? -1 : 1) : sp_cmp(x->tool->shown, y->tool->shown);
 }
 
 static struct sp_ref
 put_tools(struct compiler *k, struct sp_img_head *head)
 {
-	const struct cfg_tool **sorted = sp_cc_get(k, k->c->ntools, sizeof(struct cfg_tool *));
+	struct sorted *sorted = sp_cc_get(k, k->c->ntools, sizeof *sorted);
 	struct sp_img_tool *v = sp_cc_get(k, k->c->ntools, sizeof *v);
 
 	k->scratch = sp_cc_get(k, k->c->nrules, sizeof *k->scratch);
 	if (sorted == NULL || v == NULL || k->scratch == NULL)
 		return (struct sp_ref){ 0, 0 };
 	for (uint32_t i = 0; i < k->c->ntools; i++)
-		sorted[i] = &k->c->tools[i];
-	qsort(sorted, k->c->ntools, sizeof(struct cfg_tool *), by_shown);
+		sorted[i] = (struct sorted){ &k->c->tools[i], k->c->servers[k->c->tools[i].server].resource };
+	qsort(sorted, k->c->ntools, sizeof *sorted, by_shown);
 	for (uint32_t i = 0; i < k->c->ntools && !k->b->o.full; i++)
-		put_tool(k, (uint32_t)(sorted[i] - k->c->tools), &v[i]);
+		put_tool(k, (uint32_t)(sorted[i].tool - k->c->tools), &v[i]);
 	if (!k->b->o.full)
-		head->tool_index = sp_imgb_tool_index(k->b, v, k->c->ntools);
+		head->tool_index = sp_imgb_tool_index(k->b, head, v, k->c->ntools);
 	return SP_IMGB_ARRAY(k->b, v, k->c->ntools);
 }
 
@@ -547,13 +549,13 @@ add_host(struct compiler *k, struct names *hosts, struct names *origins, bool ht
 	char buf[340];
 	struct sp_out o;
 
-	add_slot(hosts->v, &hosts->n, authority(k, host, v6, port));
+	sp_cc_add(hosts->v, &hosts->n, authority(k, host, v6, port));
 	if (port == usual)
-		add_slot(hosts->v, &hosts->n, authority(k, host, v6, 0));
+		sp_cc_add(hosts->v, &hosts->n, authority(k, host, v6, 0));
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_str(&o, https ? "https://" : "http://");
 	sp_out_slice(&o, authority(k, host, v6, port == usual ? 0 : port));
-	add_slot(origins->v, &origins->n, sp_cc_keep(k, &o));
+	sp_cc_add(origins->v, &origins->n, sp_cc_keep(k, &o));
 }
 
 static bool
@@ -582,7 +584,7 @@ put_hosts(struct compiler *k, struct sp_img_head *head)
 		const struct cfg_listen *l = &k->c->listens[i];
 
 		if (l->unix_path) {
-			add_slot(hosts.v, &hosts.n, SP_LIT("localhost"));
+			sp_cc_add(hosts.v, &hosts.n, SP_LIT("localhost"));
 			continue;
 		}
 		/* 0.0.0.0 as a name reaches loopback from a browser, so it is none of ours. */
@@ -598,82 +600,18 @@ put_hosts(struct compiler *k, struct sp_img_head *head)
 	head->origins = sp_imgb_texts(k->b, origins.v, origins.n);
 }
 
-/* Scopes that the metadata may tell to everybody: those of sources, and of rules that open reads and hide nothing.
- * The specification wants the minimal set for basic use there, not the catalogue; a challenge names the rest. */
-static uint32_t
-public_scopes(const struct compiler *k, sp_slice *v)
-{
-	struct cfg_set s = { { 0 } };
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < k->c->nsources; i++) {
-		struct cfg_set one = sp_cfg_scopes(k->c, &k->c->sources[i].require_scopes);
-
-		sp_cfg_join(&s, &one);
-	}
-	for (uint32_t i = 0; i < k->c->nrules; i++) {
-		const struct cfg_rule *r = &k->c->rules[i];
-		struct cfg_set one = sp_cfg_scopes(k->c, &r->scopes);
-		bool reads = false;
-
-		for (uint32_t t = 0; t < k->c->ntools && !reads; t++)
-			reads = cfg_names(r, t) && !k->c->tools[t].write;
-		/* Of an mcp server nobody knows: what opens it is what basic use needs. */
-		for (uint32_t t = 0; t < k->c->nparts && !reads; t++)
-			reads = cfg_names(r, k->c->ntools + t);
-		if (reads && cfg_opens(r) && r->manner != SP_MANNER_HIDE)
-			sp_cfg_join(&s, &one);
-	}
-	for (uint32_t i = 0; i < k->c->nscope_names; i++)
-		if ((s.w[i / 64] >> (i % 64) & 1) != 0)
-			v[n++] = k->c->scope_names[i].text;
-	return n;
-}
-
-static void
-put_metadata(struct compiler *k, struct sp_img_head *head)
-{
-	sp_slice *scopes = sp_cc_get(k, k->c->nscope_names, sizeof *scopes);
-	sp_slice *issuers = sp_cc_get(k, k->c->nsources, sizeof *issuers);
-	uint32_t n = 0;
-	struct sp_out url, json;
-
-	if (scopes == NULL || issuers == NULL)
-		return;
-	for (uint32_t i = 0; i < k->c->nsources; i++)
-		if (k->c->sources[i].published)
-			add_slot(issuers, &n, k->c->sources[i].issuer.text);
-	sp_out_heap(&url, 8192);
-	sp_out_heap(&json, 1 << 20);
-	k->failed |= !sp_prm_url(&url, k->c->url.text);
-	sp_prm_write(&json, k->c->url.text, issuers, n, scopes, public_scopes(k, scopes));
-	k->failed |= json.full || url.full;
-	head->metadata_url = sp_imgb_str(k->b, sp_out_view(&url));
-	head->metadata = sp_imgb_str(k->b, sp_out_view(&json));
-	sp_out_free(&url);
-	sp_out_free(&json);
-}
-
 static void
 put_endpoint(struct compiler *k, struct sp_img_head *head)
 {
-	const struct sp_uri *u = &k->c->url_parts;
-	sp_slice path = u->path.n == 0 ? SP_LIT("/") : u->path;
-	char buf[4400];
+	char buf[400];
 	struct sp_out o;
 
 	sp_out_init(&o, buf, sizeof buf);
-	sp_uri_origin(&o, u);
+	sp_uri_origin(&o, &k->c->url_parts);
 	head->url = sp_imgb_str(k->b, k->c->url.text);
 	head->origin = sp_imgb_str(k->b, sp_out_view(&o));
-	head->path = sp_imgb_str(k->b, path);
-	sp_out_reset(&o);
-	sp_out_str(&o, "/.well-known/oauth-protected-resource");
-	if (path.n > 1)
-		sp_out_slice(&o, path);
 	k->failed |= o.full;
-	head->metadata_path = sp_imgb_str(k->b, sp_out_view(&o));
-	put_metadata(k, head);
+	sp_cc_resources(k, head);
 	put_hosts(k, head);
 }
 

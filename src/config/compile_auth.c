@@ -18,17 +18,23 @@ sp_cc_scopes(struct compiler *k)
 	return SP_IMGB_ARRAY(k->b, v, k->c->nscope_names);
 }
 
-static struct sp_ref
-put_audiences(struct compiler *k, const struct cfg_source *s)
+/* What is written counts at every resource; `url`, also the default, is the resource that is asked. */
+static void
+put_audiences(struct compiler *k, const struct cfg_source *s, struct sp_img_source *out)
 {
-	sp_slice *v = sp_cc_get(k, s->audience.n + 1, sizeof *v);
+	sp_slice *v = sp_cc_get(k, s->audience.n, sizeof *v);
+	uint32_t n = 0;
 
 	if (v == NULL || (s->type != SP_SOURCE_JWT && s->type != SP_SOURCE_REMOTE))
-		return (struct sp_ref){ 0, 0 };
-	v[0] = k->c->url.text;
-	for (uint32_t i = 0; i < s->audience.n; i++)
-		v[i] = sp_eq(s->audience.v[i].text, SP_LIT("url")) ? k->c->url.text : s->audience.v[i].text;
-	return sp_imgb_texts(k->b, v, s->audience.n == 0 ? 1 : s->audience.n);
+		return;
+	out->own_audience = s->audience.n == 0;
+	for (uint32_t i = 0; i < s->audience.n; i++) {
+		if (sp_eq(s->audience.v[i].text, SP_LIT("url")))
+			out->own_audience = 1;
+		else
+			sp_cc_add(v, &n, s->audience.v[i].text);
+	}
+	out->audiences = sp_imgb_texts(k->b, v, n);
 }
 
 static struct sp_ref
@@ -58,7 +64,7 @@ sp_cc_sources(struct compiler *k, struct sp_img_head *head)
 		v[i].type = s->type;
 		v[i].name = sp_imgb_str(k->b, s->name.text);
 		v[i].issuer = sp_imgb_str(k->b, s->issuer.text);
-		v[i].audiences = put_audiences(k, s);
+		put_audiences(k, s, &v[i]);
 		v[i].keys = sp_imgb_str(k->b, s->keys_text);
 		v[i].keys_ref = sp_imgb_str(k->b, s->keys_ref);
 		v[i].authority = s->authority;

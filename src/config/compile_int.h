@@ -21,6 +21,11 @@ struct sp_ref sp_cc_words(struct compiler *k, const struct cfg_set *s, uint32_t 
 struct sp_ref sp_cc_scope_set(struct compiler *k, const struct items *names);
 struct sp_ref sp_cc_tag_set(struct compiler *k, const struct items *names);
 
+/* Adds a text that is not there yet. */
+void sp_cc_add(sp_slice *v, uint32_t *n, sp_slice s);
+
+/* What is served where, with its metadata. */
+void sp_cc_resources(struct compiler *k, struct sp_img_head *head);
 struct sp_ref sp_cc_scopes(struct compiler *k);
 struct sp_ref sp_cc_sources(struct compiler *k, struct sp_img_head *head);
 struct sp_ref sp_cc_authorities(struct compiler *k);

@@ -69,6 +69,12 @@ expect_texts(const struct world *w, struct sp_ref got, const char *want)
 
 #define TAIL "auth: {type: static}\nservers: {s: {openapi: api.json}}\nrules: [{allow: s, require_scopes: x}]\n"
 
+static const struct sp_img_resource *
+resource(const struct world *w, uint32_t i)
+{
+	return SP_IMG_AT(&w->img, w->img.head->resources, resource, i);
+}
+
 static void
 test_defaults(void **state)
 {
@@ -79,9 +85,10 @@ test_defaults(void **state)
 	assert_int_equal(h->generation, 7);
 	expect(&w, h->url, "http://127.0.0.1:8420/mcp");
 	expect(&w, h->origin, "http://127.0.0.1:8420");
-	expect(&w, h->path, "/mcp");
-	expect(&w, h->metadata_url, "http://127.0.0.1:8420/.well-known/oauth-protected-resource/mcp");
-	expect(&w, h->metadata_path, "/.well-known/oauth-protected-resource/mcp");
+	assert_int_equal(h->resources.n, 1);
+	expect(&w, resource(&w, 0)->path, "/mcp");
+	expect(&w, resource(&w, 0)->url, "http://127.0.0.1:8420/mcp");
+	expect(&w, resource(&w, 0)->metadata_url, "http://127.0.0.1:8420/.well-known/oauth-protected-resource/mcp");
 	expect_texts(&w, h->hosts, "127.0.0.1:8420 | localhost:8420 | [::1]:8420");
 	expect_texts(&w, h->origins, "http://127.0.0.1:8420 | http://localhost:8420 | http://[::1]:8420");
 	assert_int_equal(h->limit_head, 16384);
@@ -121,8 +128,8 @@ test_endpoints(void **state)
 		print_message("%s\n", endpoints[i].name);
 		expect_texts(&w, h->hosts, endpoints[i].hosts);
 		expect_texts(&w, h->origins, endpoints[i].origins);
-		expect(&w, h->path, endpoints[i].path);
-		expect(&w, h->metadata_url, endpoints[i].metadata);
+		expect(&w, resource(&w, 0)->path, endpoints[i].path);
+		expect(&w, resource(&w, 0)->metadata_url, endpoints[i].metadata);
 		sp_imgb_free(&w.b);
 	}
 }
@@ -145,7 +152,7 @@ test_paths(void **state)
 static const struct sp_img_tool *
 tool_of(const struct world *w, const char *shown)
 {
-	uint32_t i = sp_img_find_tool(&w->img, sp_str(shown));
+	uint32_t i = sp_img_find_tool(&w->img, 0, sp_str(shown));
 
 	if (i == UINT32_MAX)
 		fail_msg("no tool %s", shown);
@@ -263,13 +270,14 @@ test_sources(void **state)
 	assert_int_equal(h->anonymous, 3);
 	assert_int_equal(h->scopes.n, 5);
 	assert_int_equal(root[0], 7);			/* root, w, r: transitively */
-	expect_texts(&w, a->audiences, "https://t.example/mcp");
-	expect_texts(&w, a[1].audiences, "https://t.example/mcp | api");
+	/* What is asked, where nothing or `url` is written; the rest counts everywhere. */
+	assert_true(a->own_audience == 1 && a->audiences.n == 0 && a[1].own_audience == 1);
+	expect_texts(&w, a[1].audiences, "api");
 	expect(&w, a->claim_user, "sub");
 	expect(&w, a->keys, "{\"keys\":[" KIT_JWK "]}");
 	expect_texts(&w, h->tags, "t");
 	/* F04 and the minimal set: scopes of reads, nothing hidden, nothing of writes. */
-	expect(&w, h->metadata, "{\"resource\":\"https://t.example/mcp\",\"authorization_servers\":[\"https://a.example\","
+	expect(&w, resource(&w, 0)->metadata, "{\"resource\":\"https://t.example/mcp\",\"authorization_servers\":[\"https://a.example\","
 	    "\"https://b.example\"],\"scopes_supported\":[\"w\",\"r\"],\"bearer_methods_supported\":[\"header\"]}");
 	sp_imgb_free(&w.b);
 }
@@ -405,7 +413,8 @@ test_authorities(void **state)
 	expect_texts(&w, s[8].users, "ann");		/* whoever runs us, written out */
 	assert_int_equal(h->accounts.n, 1);
 	expect_texts(&w, s[1].audiences, "other");
-	assert_true(sp_find(sp_img_str(&w.img, h->metadata), SP_LIT("\"authorization_servers\":[\"https://A.example/realm/\"]")) != SIZE_MAX);
+	assert_int_equal(s[1].own_audience, 0);
+	assert_true(sp_find(sp_img_str(&w.img, resource(&w, 0)->metadata), SP_LIT("\"authorization_servers\":[\"https://A.example/realm/\"]")) != SIZE_MAX);
 	expect_text(sp_config_full, &w, "    keys: (the issuer's metadata says)\n    # published as a place to get tokens\n");
 	expect_text(sp_config_full, &w, "    keys: https://k.example/jwks?t=1\n");
 	expect_text(sp_config_full, &w, "    header: x-api-key\n");

@@ -54,7 +54,7 @@ close_world(struct world *w)
 static void
 tell(const struct world *w, const char *shown, struct sp_out *o)
 {
-	uint32_t at = sp_img_find_tool(&w->img, sp_str(shown));
+	uint32_t at = sp_img_find_tool(&w->img, 0, sp_str(shown));
 	const struct sp_img_server *s = SP_IMG_AT(&w->img, w->img.head->servers, server, 0);
 	const struct sp_img_op *op;
 	struct sp_img_origin to = { s->host, s->port, s->https, s->host_kind, s->private_ok, s->base_path };

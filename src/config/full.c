@@ -109,6 +109,20 @@ keys_of(struct sp_out *o, const struct sp_image *img, const struct sp_img_source
 	line(o, "    keys", a->url.n != 0 ? sp_img_str(img, a->url) : SP_LIT("(the issuer's metadata says)"));
 }
 
+/* `url` is whichever resource is asked. */
+static void
+audiences(struct sp_out *o, const struct sp_image *img, const struct sp_img_source *s)
+{
+	sp_out_str(o, "    audience: [");
+	if (s->own_audience != 0)
+		sp_out_str(o, s->audiences.n == 0 ? "url" : "url, ");
+	for (uint32_t i = 0; i < s->audiences.n; i++) {
+		sp_out_str(o, i == 0 ? "" : ", ");
+		sp_jout_str(o, sp_img_text(img, s->audiences, i));
+	}
+	sp_out_str(o, "]\n");
+}
+
 static void
 source(struct sp_out *o, const struct sp_image *img, const struct sp_img_source *s)
 {
@@ -124,7 +138,7 @@ source(struct sp_out *o, const struct sp_image *img, const struct sp_img_source 
 		keys_of(o, img, s);
 		if (s->published != 0)
 			sp_out_str(o, "    # published as a place to get tokens\n");
-		texts(o, img, "    audience", s->audiences);
+		audiences(o, img, s);
 		sp_out_fmt(o, "    claims: {user: %.*s, tags: %.*s, scopes: %.*s}\n", SP_PRI(sp_img_str(img, s->claim_user)),
 		    SP_PRI(sp_img_str(img, s->claim_tags)), SP_PRI(sp_img_str(img, s->claim_scopes)));
 	}
@@ -182,11 +196,17 @@ grant(struct sp_out *o, const struct sp_image *img, const struct sp_img_grant *g
 }
 
 static void
-server(struct sp_out *o, const struct sp_image *img, const struct sp_img_server *s)
+server(struct sp_out *o, const struct sp_image *img, uint32_t index)
 {
+	const struct sp_img_server *s = SP_IMG_AT(img, img->head->servers, server, index);
+	const struct sp_img_resource *at = sp_img_resource_of(img, index);
+
 	sp_out_fmt(o, "  %.*s:\n    %s: %s://%.*s:%u%.*s\n", SP_PRI(sp_img_str(img, s->name)),
 	    s->kind == SP_SERVER_MCP ? "mcp" : "url", s->https != 0 ? "https" : "http", SP_PRI(sp_img_str(img, s->host)), s->port,
 	    SP_PRI(sp_img_str(img, s->base_path)));
+	if (at->alone != 0)
+		sp_out_fmt(o, "    path: %.*s\n    # alone at %.*s, under its own names\n", SP_PRI(sp_img_str(img, at->path)),
+		    SP_PRI(sp_img_str(img, at->url)));
 	if (s->kind == SP_SERVER_MANAGEMENT)
 		sp_out_str(o, "    # inside the program, never on the network\n");
 	if (s->grants.n != 0)
@@ -230,7 +250,7 @@ sp_config_full(struct sp_out *o, const struct sp_image *img)
 		source(o, img, SP_IMG_AT(img, h->sources, source, i));
 	sp_out_str(o, "servers:\n");
 	for (uint32_t i = 0; i < h->servers.n; i++)
-		server(o, img, SP_IMG_AT(img, h->servers, server, i));
+		server(o, img, i);
 	sp_out_str(o, "rules:\n");
 	for (uint32_t i = 0; i < h->rules.n; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, h->rules, rule, i);

@@ -79,6 +79,7 @@ examine(struct cfg *c, const struct node *root)
 	sp_cfg_load_keys(c);
 	sp_cfg_make_authorities(c);
 	sp_cfg_load_accounts(c);
+	sp_cfg_make_resources(c);
 	sp_cfg_load_documents(c);
 	sp_cfg_make_tools(c);
 	sp_cfg_find_parts(c);

@@ -14,6 +14,7 @@ enum {
 	SP_CFG_SOURCES = 64,
 	SP_CFG_LISTENS = 16,
 	SP_CFG_ACCOUNTS = 4096,		/* of this machine, whom a source of type peer admits */
+	SP_CFG_PATH = 1024,		/* bytes of a server's `path` */
 	SP_CFG_PARTS = 4096,		/* distinct parts of mcp servers that rules name */
 	SP_CFG_DOCUMENT = 64 << 20	/* bytes of an OpenAPI document */
 };
@@ -67,8 +68,12 @@ struct cfg_secret {
 
 struct cfg_origin { struct sp_uri uri; sp_slice base_path; };	/* base_path without its final '/' */
 
+struct cfg_resource { sp_slice path, url; uint32_t alone; };	/* alone: 1 + index of its only server; 0: those that say so */
+
 struct cfg_server {
 	struct item name, document;
+	struct item path;		/* empty: at `url` with others */
+	uint32_t resource;
 	struct item url;		/* of an mcp server: its endpoint */
 	enum sp_server_kind kind;
 	struct cfg_secret *secrets; uint32_t nsecrets;
@@ -140,6 +145,7 @@ struct cfg {
 	struct cfg_scope *scopes; uint32_t nscopes;
 	struct cfg_source *sources; uint32_t nsources;
 	struct cfg_server *servers; uint32_t nservers;
+	struct cfg_resource *resources; uint32_t nresources;	/* the first is that of `url` */
 	struct cfg_rule *rules; uint32_t nrules;
 	struct cfg_tool *tools; uint32_t ntools;
 	struct cfg_part *parts; uint32_t nparts;
@@ -192,6 +198,7 @@ SP_MUST bool sp_cfg_names_part(const struct cfg_target *t, const struct cfg_part
 SP_MUST bool sp_cfg_parts_overlap(const struct cfg_part *a, const struct cfg_part *b);
 /* The parts of mcp server `server` that a target means: at most one.  False: none. */
 SP_MUST bool sp_cfg_part_of(const struct cfg_target *t, uint32_t server, struct cfg_part *out);
+void sp_cfg_make_resources(struct cfg *c);
 void sp_cfg_load_documents(struct cfg *c);
 void sp_cfg_make_tools(struct cfg *c);
 void sp_cfg_match_rules(struct cfg *c);

@@ -213,6 +213,24 @@ write_secrets(struct sp_out *o, const struct sp_image *img)
 	}
 }
 
+/* Which servers are alone somewhere. */
+static void
+write_places(struct sp_out *o, const struct sp_image *img)
+{
+	bool first = true;
+
+	for (uint32_t i = 0; i < img->head->resources.n; i++) {
+		const struct sp_img_resource *r = SP_IMG_AT(img, img->head->resources, resource, i);
+
+		if (r->alone == 0)
+			continue;
+		sp_out_fmt(o, "%s%.*s at %.*s", first ? ". Alone: " : ", ",
+		    SP_PRI(sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, r->alone - 1)->name)),
+		    SP_PRI(sp_img_str(img, r->url)));
+		first = false;
+	}
+}
+
 void
 sp_config_summary(struct sp_out *o, const struct sp_image *img)
 {
@@ -242,6 +260,7 @@ sp_config_summary(struct sp_out *o, const struct sp_image *img)
 		sp_out_fmt(o, "; %u MCP server%s, whose tools are known when %s run%s", mcp, mcp == 1 ? "" : "s",
 		    mcp == 1 ? "it" : "they", mcp == 1 ? "s" : "");
 	write_secrets(o, img);
+	write_places(o, img);
 	sp_out_byte(o, '\n');
 }
 

@@ -311,6 +311,8 @@ read_server(struct cfg *c, const struct node *n)
 		return;
 	read_document(c, n, s);
 	read_base(c, n, s);
+	if ((v = sp_node_get(n, "path")) != NULL)
+		(void)!sp_cfg_text(c, v, "path", &s->path);
 	if ((v = sp_node_get(n, "secrets")) != NULL)
 		sp_cfg_read_secrets(c, s, v);
 }

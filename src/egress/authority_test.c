@@ -170,9 +170,7 @@ make_image(struct world *w, struct sp_img_authority *au)
 
 	h.url = text(w, "http://localhost:8420/mcp");
 	h.origin = text(w, "http://localhost:8420");
-	h.path = text(w, "/mcp");
-	h.metadata_url = text(w, "http://localhost:8420/.well-known/oauth-protected-resource/mcp");
-	h.metadata_path = text(w, "/.well-known/oauth-protected-resource/mcp");
+	sp_imgb_resources(&w->b, &h, &(struct sp_img_resource){ .path = text(w, "/mcp"), .url = h.url }, 1);
 	src.name = text(w, "jwt");
 	src.issuer = au->issuer;
 	h.sources = SP_IMGB_ARRAY(&w->b, &src, 1);

@@ -206,7 +206,7 @@ sp_egress_verify(struct sp_egress *eg, uint32_t header, sp_slice token, sp_slice
 		st = header > eg->cfg.img->head->sources.n ? SP_E_BAD_TOKEN :
 		    sp_verify_from(eg->verifier, header - 1, token, sp_now_s(), sp_egress_epoch(eg), who, e);
 	} else if (token.n != 0 || ticket.n != 0) {
-		st = sp_verify_ticket(eg->verifier, token, ticket, sp_now_s(), sp_egress_epoch(eg), who, NULL, e);
+		st = sp_verify_ticket(eg->verifier, eg->server->resource, token, ticket, sp_now_s(), sp_egress_epoch(eg), who, NULL, e);
 	} else {
 		*who = sp_principal_hold(sp_verifier_anonymous(eg->verifier));
 		st = SP_OK;

@@ -580,7 +580,7 @@ subscribe(struct sp_call *c)
 void
 sp_mcp_call_who(struct sp_call *c, const struct sp_principal *who)
 {
-	sp_principal_mark(c->front->eg->cfg.img, who, c->mcp->mark);
+	sp_principal_mark(c->front->eg->cfg.img, c->front->eg->server->resource, who, c->mcp->mark);
 }
 
 void

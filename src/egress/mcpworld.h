@@ -54,13 +54,11 @@ mw_image(struct sp_imgb *b, struct sp_image *img)
 	};
 	h.url = tw_str(b, "http://localhost:8420/mcp");
 	h.origin = tw_str(b, "http://localhost:8420");
-	h.path = tw_str(b, "/mcp");
-	h.metadata_url = tw_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/mcp");
-	h.metadata_path = tw_str(b, "/.well-known/oauth-protected-resource/mcp");
+	sp_imgb_resources(b, &h, &(struct sp_img_resource){ .path = tw_str(b, "/mcp"), .url = h.url }, 1);
 	h.sources = SP_IMGB_ARRAY(b, &src, 1);
 	h.rules = SP_IMGB_ARRAY(b, rules, SP_COUNT(rules));
 	h.servers = SP_IMGB_ARRAY(b, &s, 1);
-	h.tool_index = sp_imgb_tool_index(b, NULL, 0);
+	h.tool_index = sp_imgb_tool_index(b, &h, NULL, 0);
 	if (sp_imgb_finish(b, &h, &e) != SP_OK || sp_image_check(b->o.p, b->o.n, img, &e) != SP_OK)
 		fail_msg("test image: %s", e.log);
 }

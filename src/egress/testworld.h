@@ -109,9 +109,7 @@ tw_image(struct sp_imgb *b, struct sp_image *img)
 	sp_imgb_init(b, 1 << 20);
 	h.url = tw_str(b, "http://localhost:8420/mcp");
 	h.origin = tw_str(b, "http://localhost:8420");
-	h.path = tw_str(b, "/mcp");
-	h.metadata_url = tw_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/mcp");
-	h.metadata_path = tw_str(b, "/.well-known/oauth-protected-resource/mcp");
+	sp_imgb_resources(b, &h, &(struct sp_img_resource){ .path = tw_str(b, "/mcp"), .url = h.url }, 1);
 	src.name = tw_str(b, "static");
 	rule.text = tw_str(b, "{allow: api}");
 	servers[0] = tw_server(b);
@@ -136,7 +134,7 @@ tw_image(struct sp_imgb *b, struct sp_image *img)
 	h.rules = SP_IMGB_ARRAY(b, &rule, 1);
 	h.servers = SP_IMGB_ARRAY(b, servers, 2);
 	h.tools = SP_IMGB_ARRAY(b, t, SP_COUNT(t));
-	h.tool_index = sp_imgb_tool_index(b, t, SP_COUNT(t));
+	h.tool_index = sp_imgb_tool_index(b, &h, t, SP_COUNT(t));
 	if (sp_imgb_finish(b, &h, &e) != SP_OK || sp_image_check(b->o.p, b->o.n, img, &e) != SP_OK)
 		fail_msg("test image: %s", e.log);
 }

@@ -34,14 +34,14 @@ look_token(struct sp_front *f, struct sp_req *q, struct sp_ticket_need *need, st
 {
 	int64_t now = sp_now_s();
 	uint64_t epoch = sp_front_epoch(f);
-	enum sp_status st = sp_verify_ticket(f->verifier, q->token, q->ticket, now, epoch, &q->who, need, e);
+	enum sp_status st = sp_verify_ticket(f->verifier, q->resource, q->token, q->ticket, now, epoch, &q->who, need, e);
 	uint8_t hash[32];
 
 	if (st == SP_E_TICKET) {
 		q->ticket = sp_ticket_find(f, need->token_hash);
 		if (q->ticket.n == 0)
 			return st;
-		return sp_verify_ticket(f->verifier, q->token, q->ticket, now, epoch, &q->who, need, e);
+		return sp_verify_ticket(f->verifier, q->resource, q->token, q->ticket, now, epoch, &q->who, need, e);
 	}
 	if (st != SP_OK || q->ticket.n != 0 || !is_vouched_for(f, q->who))
 		return st;
@@ -57,7 +57,7 @@ look_peer(struct sp_front *f, struct sp_conn *c, struct sp_req *q, struct sp_tic
 	const struct sp_kept_ticket *t = c->mine;
 
 	q->ticket = t == NULL ? nothing : sp_mem(t->text, t->n);
-	return sp_verify_ticket(f->verifier, nothing, q->ticket, sp_now_s(), sp_front_epoch(f), &q->who, need, e);
+	return sp_verify_ticket(f->verifier, q->resource, nothing, q->ticket, sp_now_s(), sp_front_epoch(f), &q->who, need, e);
 }
 
 static enum sp_status

@@ -293,7 +293,7 @@ sp_call_start(struct sp_conn *c)
 		sp_reply_rpc(c, SP_E_RATE, nothing, retry_s == 0 ? 1 : retry_s);
 		return;
 	}
-	known = q->ask.name.n <= SP_NAME_MAX && sp_mcp_find(&f->world, &q->ask, &found);
+	known = q->ask.name.n <= SP_NAME_MAX && sp_mcp_find(&f->worlds[q->resource], &q->ask, &found);
 	if (known)
 		sp_decide_component(f->img, q->who, &found.c, q->ask.args, &d);
 	if (d.outcome != SP_ALLOW)
@@ -319,7 +319,7 @@ sp_call_level(struct sp_conn *c)
 	for (uint32_t i = 0; i < f->img->head->servers.n; i++) {
 		struct sp_link *l = &f->links[i];
 
-		if ((f->caps[i] & SP_CAP_LOGGING) == 0 || !sp_link_takes(l))
+		if ((f->caps[i] & SP_CAP_LOGGING) == 0 || !sp_front_serves(f, q, i) || !sp_link_takes(l))
 			continue;
 		sp_enc_call(sp_chan_begin(l->ch, SP_M_CALL), &m);
 		sp_chan_end(l->ch);

@@ -60,10 +60,10 @@ keep_instructions(struct sp_front *f, uint32_t server, sp_slice text)
 }
 
 sp_slice
-sp_front_instructions(struct sp_front *f, const struct sp_principal *who)
+sp_front_instructions(struct sp_front *f, const struct sp_req *q)
 {
 	sp_out_reset(&f->note);
-	sp_mcp_instructions(&f->note, &f->world, who);
+	sp_mcp_instructions(&f->note, &f->worlds[q->resource], q->who);
 	return f->note.full ? (sp_slice){ NULL, 0 } : sp_out_view(&f->note);
 }
 
@@ -83,7 +83,7 @@ sp_link_catalog(struct sp_link *l, const struct sp_m_catalog *m)
 	f->caps[l->server] = m->known != 0 ? m->caps : 0;
 	keep_instructions(f, l->server, m->known != 0 ? m->instructions : (sp_slice){ NULL, 0 });
 	l->staged = NULL;
-	sp_streams_changed(f, before, f->catalogs[l->server]);
+	sp_streams_changed(f, l->server, before, f->catalogs[l->server]);
 	sp_streams_server(f, l->server, false);
 	sp_catalog_free(&before);
 	return true;

@@ -7,6 +7,7 @@ struct pair { const struct sp_item *before, *after; };
 
 struct change {
 	struct sp_front *f;
+	uint32_t server;
 	unsigned kind;			/* of streams */
 	struct pair *v;
 	size_t	 n;
@@ -58,6 +59,8 @@ tell(const struct change *g)
 
 	for (s = g->f->first_stream; s != NULL; s = next) {
 		next = s->next;
+		if (!sp_front_serves(g->f, &s->q, g->server))
+			continue;
 		if (s->q.who != last) {
 			last = s->q.who;
 			it_does = concerns(g, last);
@@ -68,7 +71,7 @@ tell(const struct change *g)
 }
 
 void
-sp_streams_changed(struct sp_front *f, const struct sp_catalog *before, const struct sp_catalog *after)
+sp_streams_changed(struct sp_front *f, uint32_t server, const struct sp_catalog *before, const struct sp_catalog *after)
 {
 	static const struct { unsigned kind; enum sp_component_kind of[2]; } rows[] = {
 		{ SP_STREAM_TOOLS, { SP_COMPONENT_TOOL } },
@@ -77,7 +80,7 @@ sp_streams_changed(struct sp_front *f, const struct sp_catalog *before, const st
 	};
 
 	for (size_t r = 0; r < SP_COUNT(rows) && f->first_stream != NULL; r++) {
-		struct change g = { .f = f, .kind = rows[r].kind };
+		struct change g = { .f = f, .server = server, .kind = rows[r].kind };
 		size_t most = 0;
 
 		for (unsigned i = 0; i < 2; i++)

@@ -105,6 +105,12 @@ sp_front_tick(struct sp_front *f)
 }
 
 bool
+sp_front_serves(const struct sp_front *f, const struct sp_req *q, uint32_t server)
+{
+	return SP_IMG_AT(f->img, f->img->head->servers, server, server)->resource == q->resource;
+}
+
+bool
 sp_front_is_anonymous(const struct sp_front *f, const struct sp_req *q)
 {
 	return f->img->head->anonymous != 0 && q->who->source == f->img->head->anonymous - 1;
@@ -121,8 +127,10 @@ make_tables(struct sp_front *f, struct sp_err *e)
 	f->catalogs = calloc(h->servers.n + 1u, sizeof(struct sp_catalog *));
 	f->caps = calloc(h->servers.n + 1u, sizeof *f->caps);
 	f->instructions = calloc(h->servers.n + 1u, sizeof *f->instructions);
+	f->worlds = calloc(h->resources.n, sizeof *f->worlds);
 	f->wants = calloc(h->authorities.n + 1u, sizeof *f->wants);
-	if (f->links == NULL || f->catalogs == NULL || f->caps == NULL || f->instructions == NULL || f->wants == NULL)
+	if (f->links == NULL || f->catalogs == NULL || f->caps == NULL || f->instructions == NULL || f->worlds == NULL ||
+	    f->wants == NULL)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
 	for (uint32_t i = 0; i < h->servers.n; i++) {
 		f->links[i].front = f;
@@ -131,7 +139,8 @@ make_tables(struct sp_front *f, struct sp_err *e)
 	for (uint32_t i = 0; i < h->sources.n; i++)
 		if (SP_IMG_AT(f->img, h->sources, source, i)->type == SP_SOURCE_PEER)
 			f->has_peer = true;
-	f->world = (struct sp_world){ f->img, f->catalogs, f->caps, f->seed, f->instructions };
+	for (uint32_t i = 0; i < h->resources.n; i++)
+		f->worlds[i] = (struct sp_world){ f->img, f->catalogs, f->caps, f->seed, f->instructions, i };
 	if (uv_timer_init(f->loop, &f->tick) != 0)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no timer");
 	f->tick.data = f;
@@ -194,6 +203,7 @@ sp_front_close(struct sp_front *f)
 	free(f->catalogs);
 	free(f->caps);
 	free(f->instructions);
+	free(f->worlds);
 	free(f->links);
 	free(f->params);
 }

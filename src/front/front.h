@@ -68,10 +68,10 @@ struct sp_front {
 	struct sp_chan *keeper;
 	uint64_t heard_epoch;		/* what keeper wrote before it raised the epoch to this was read */
 	struct sp_chan *descriptors;	/* to keeper too: for descriptors, which the other cannot carry */
-	struct sp_catalog **catalogs;	/* one a server; what world points to */
+	struct sp_catalog **catalogs;	/* one a server; what worlds point to */
 	uint32_t *caps;
 	sp_slice *instructions;		/* one a server; heap */
-	struct sp_world world;
+	struct sp_world *worlds;	/* one a resource */
 	struct sp_sessions sessions;
 	struct sp_ask asks[SP_ASKS];
 	uint32_t next_ask;
@@ -103,6 +103,7 @@ enum sp_wait { SP_WAIT_NONE, SP_WAIT_TICKET, SP_WAIT_KEYS, SP_WAIT_SESSION, SP_W
 /* One request; in the arena of its work, or (a stream that is held) in a struct sp_stream. */
 struct sp_req {
 	struct sp_principal *who;	/* held */
+	uint32_t resource;		/* that is asked: index in the image */
 	sp_slice token;			/* empty: anonymous, or peer */
 	sp_slice ticket;		/* what keeper signed for it, or empty */
 	uint32_t header;		/* 0: Authorization; else 1 + index of the source whose own header it came in */
@@ -150,6 +151,8 @@ uint64_t sp_front_epoch(const struct sp_front *f);
 void sp_front_tick(struct sp_front *f);
 void sp_front_need_tick(struct sp_front *f);
 bool sp_front_is_anonymous(const struct sp_front *f, const struct sp_req *q);
+/* Is that server served at the resource that is asked? */
+bool sp_front_serves(const struct sp_front *f, const struct sp_req *q, uint32_t server);
 
 /* request.c */
 extern const struct sp_service sp_front_service;
@@ -217,8 +220,8 @@ void sp_result_sent(struct sp_conn *c);
 /* catalog.c */
 SP_MUST bool sp_link_item(struct sp_link *l, const struct sp_m_item *m);
 SP_MUST bool sp_link_catalog(struct sp_link *l, const struct sp_m_catalog *m);
-/* What the servers that this caller can use say about it; valid until the next use of f->note. */
-sp_slice sp_front_instructions(struct sp_front *f, const struct sp_principal *who);
+/* What the servers that this caller can use there say about it; valid until the next use of f->note. */
+sp_slice sp_front_instructions(struct sp_front *f, const struct sp_req *q);
 
 /* stream.c: streams that are held. */
 void sp_stream_get(struct sp_conn *c);
@@ -227,7 +230,7 @@ void sp_stream_over(struct sp_conn *c);		/* its request ends; frees it */
 SP_MUST bool sp_stream_note(struct sp_conn *c, uint32_t server, const struct sp_m_note *m);
 void sp_stream_refused(struct sp_conn *c, uint32_t server);
 void sp_streams_server(struct sp_front *f, uint32_t server, bool fresh);	/* what it can do, or its process, is new */
-void sp_streams_changed(struct sp_front *f, const struct sp_catalog *before, const struct sp_catalog *after);
+void sp_streams_changed(struct sp_front *f, uint32_t server, const struct sp_catalog *before, const struct sp_catalog *after);
 void sp_streams_session_gone(struct sp_front *f, const uint8_t session[32]);
 void sp_streams_tick(struct sp_front *f, uint64_t now_ms);
 void sp_streams_drain(struct sp_front *f);

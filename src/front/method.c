@@ -11,7 +11,7 @@ list(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 	struct sp_err e = { 0 };
-	enum sp_status st = sp_mcp_list(sp_reply_text(c), &f->world, q->who, &q->ask, q->id, &e);
+	enum sp_status st = sp_mcp_list(sp_reply_text(c), &f->worlds[q->resource], q->who, &q->ask, q->id, &e);
 
 	if (st == SP_OK)
 		sp_reply_ok(c);
@@ -38,7 +38,7 @@ initialize(struct sp_conn *c)
 		sp_reply_rpc(c, SP_E_UNAVAILABLE, nothing, 1);
 		return;
 	}
-	sp_principal_mark(f->img, q->who, m.who);
+	sp_principal_mark(f->img, q->resource, q->who, m.who);
 	sp_enc_session_new(sp_chan_begin(f->keeper, SP_M_SESSION_NEW), &m);
 	sp_chan_end(f->keeper);
 	q->wait = SP_WAIT_SESSION;
@@ -51,7 +51,8 @@ discover(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 
-	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->world, q->who), sp_front_instructions(f, q->who));
+	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->worlds[q->resource], q->who),
+	    sp_front_instructions(f, q));
 	sp_reply_ok(c);
 }
 
@@ -90,7 +91,7 @@ cancelled(struct sp_conn *c)
 		call = find_call(f, q);
 		memcpy(m.session, q->session, sizeof m.session);
 		for (uint32_t i = 0; call == NULL && i < f->img->head->servers.n; i++) {
-			if (f->links[i].ch == NULL)
+			if (f->links[i].ch == NULL || !sp_front_serves(f, q, i))
 				continue;
 			sp_enc_annul(sp_chan_begin(f->links[i].ch, SP_M_ANNUL), &m);
 			sp_chan_end(f->links[i].ch);

@@ -65,7 +65,8 @@ sp_reply_session(struct sp_conn *c, sp_slice session)
 
 	a.extra[a.nextra].name = "Mcp-Session-Id";
 	a.extra[a.nextra++].value = session;
-	sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, sp_mcp_caps(&f->world, q->who), sp_front_instructions(f, q->who));
+	sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, sp_mcp_caps(&f->worlds[q->resource], q->who),
+	    sp_front_instructions(f, q));
 	send_text(c, &a);
 }
 
@@ -141,6 +142,7 @@ void
 sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
 {
 	const struct sp_image *img = sp_front_of(c)->img;
+	const struct sp_img_resource *at = SP_IMG_AT(img, img->head->resources, resource, sp_req_of(c)->resource);
 	sp_slice none = { NULL, 0 };
 
 	if (c->state == SP_CONN_STREAM) {
@@ -149,5 +151,5 @@ sp_reply_challenge(struct sp_conn *c, enum sp_status st, sp_slice scope)
 		sp_reply_ok(c);
 		return;
 	}
-	sp_answer_challenge(c, st, scope, img->head->metadata.n == 0 ? none : sp_img_str(img, img->head->metadata_url));
+	sp_answer_challenge(c, st, scope, at->metadata.n == 0 ? none : sp_img_str(img, at->metadata_url));
 }

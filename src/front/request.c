@@ -44,7 +44,7 @@ judge_session(struct sp_conn *c, struct sp_req *q, struct sp_err *e)
 		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id was sent twice", "two sessions");
 	st = sp_session_find(&f->sessions, id->value, sp_now_s(), &s);
 	if (st == SP_OK) {
-		sp_principal_mark(f->img, q->who, mark);
+		sp_principal_mark(f->img, q->resource, q->who, mark);
 		st = memcmp(mark, s.who, sizeof mark) == 0 ? SP_OK : SP_E_SESSION;
 	}
 	if (st == SP_OK && s.revision != SP_MCP_2025_06_18 && s.revision != SP_MCP_2025_11_25)
@@ -101,11 +101,12 @@ on_head(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_err e = { 0 };
 	enum sp_where where;
+	uint32_t resource;
 	enum sp_status st;
 
 	if (c->metrics)
 		return sp_metrics(c);
-	st = sp_gate_where(f->img, &c->w->http.head, &where, &e);
+	st = sp_gate_where(f->img, &c->w->http.head, &where, &resource, &e);
 	if (st != SP_OK) {
 		if (st != SP_E_NOT_FOUND)
 			sp_deny_request(f, "request.refused", &e, nothing);
@@ -115,7 +116,7 @@ on_head(struct sp_conn *c)
 	if (where == SP_AT_HEALTH)
 		return sp_health(c);
 	if (where == SP_AT_METADATA) {
-		sp_answer_metadata(c, sp_img_str(f->img, f->img->head->metadata));
+		sp_answer_metadata(c, sp_img_str(f->img, SP_IMG_AT(f->img, f->img->head->resources, resource, resource)->metadata));
 		return SP_TAKE_DONE;
 	}
 	c->req = sp_arena_get(&c->w->arena, sizeof(struct sp_req));
@@ -123,6 +124,7 @@ on_head(struct sp_conn *c)
 		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
 		return SP_TAKE_DONE;
 	}
+	sp_req_of(c)->resource = resource;
 	switch (sp_auth(c)) {
 	case SP_AUTH_OK:
 		return admit(c);

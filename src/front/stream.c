@@ -87,7 +87,7 @@ uris_of(struct sp_out *o, struct sp_front *f, const struct sp_stream *s, uint32_
 	for (struct sp_jiter it = sp_jeach(json.root); sp_jnext(&it);) {
 		struct sp_found found;
 
-		if (!sp_stream_may_see(f, s->q.who, sp_jtext(it.val), &found) || found.c.server != server)
+		if (!sp_stream_may_see(f, &s->q, sp_jtext(it.val), &found) || found.c.server != server)
 			continue;
 		sp_out_byte(o, first ? '[' : ',');
 		first = false;
@@ -104,7 +104,7 @@ listen_at(struct sp_stream *s, uint32_t server)
 	struct sp_link *l = &f->links[server];
 	struct sp_m_listen m = { .id = sp_conn_request(s->c), .header = s->q.header, .ticket = s->q.ticket, .token = s->q.token };
 
-	if (s->heard[server] != 0 || (f->caps[server] & SP_CAP_SUBSCRIBE) == 0 || !sp_link_takes(l))
+	if (s->heard[server] != 0 || !sp_front_serves(f, &s->q, server) || (f->caps[server] & SP_CAP_SUBSCRIBE) == 0 || !sp_link_takes(l))
 		return;
 	if (s->q.has_session) {
 		m.session = sp_mem(s->q.session, sizeof s->q.session);
@@ -169,7 +169,7 @@ accepted(struct sp_conn *c, const struct sp_req *q)
 		struct sp_found found;
 		sp_slice uri = sp_jtext(it.val);
 
-		if (!sp_stream_may_see(f, q->who, uri, &found) || !may_tell(f, found.c.server))
+		if (!sp_stream_may_see(f, q, uri, &found) || !may_tell(f, found.c.server))
 			continue;
 		if (o->n + uri.n * 6 + 8 > SP_STREAM_URI_BYTES)
 			break;
@@ -388,14 +388,14 @@ sp_stream_mark(struct sp_stream *s, unsigned kind)
 }
 
 bool
-sp_stream_may_see(struct sp_front *f, const struct sp_principal *who, sp_slice uri, struct sp_found *found)
+sp_stream_may_see(struct sp_front *f, const struct sp_req *q, sp_slice uri, struct sp_found *found)
 {
 	struct sp_mcp_ask ask = { .era = SP_ERA_MODERN, .method = SP_MCP_RESOURCES_READ, .name = uri };
 	struct sp_decision d;
 
-	if (uri.n == 0 || uri.n > SP_NAME_MAX || !sp_mcp_find(&f->world, &ask, found))
+	if (uri.n == 0 || uri.n > SP_NAME_MAX || !sp_mcp_find(&f->worlds[q->resource], &ask, found))
 		return false;
-	sp_decide_component(f->img, who, &found->c, NULL, &d);
+	sp_decide_component(f->img, q->who, &found->c, NULL, &d);
 	return d.outcome == SP_ALLOW;
 }
 
@@ -431,7 +431,7 @@ sp_stream_note(struct sp_conn *c, uint32_t server, const struct sp_m_note *m)
 	if (s->heard[server] == 0 || !is_newest(s) || !asked_for(s, uri) || !still_good(s))
 		return true;
 	/* E23: the rules of now, not those of when it began. */
-	if (!sp_stream_may_see(f, s->q.who, uri, &found) || found.c.server != server)
+	if (!sp_stream_may_see(f, &s->q, uri, &found) || found.c.server != server)
 		return true;
 	sp_out_reset(&f->note);
 	sp_mcp_updated(&f->note, m->params, subscription(s));

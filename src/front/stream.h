@@ -26,6 +26,6 @@ struct sp_stream {
 /* That list has changed for this caller. */
 void sp_stream_mark(struct sp_stream *s, unsigned kind);
 /* May this caller read it, by the rules and catalogues of now? */
-SP_MUST bool sp_stream_may_see(struct sp_front *f, const struct sp_principal *who, sp_slice uri, struct sp_found *found);
+SP_MUST bool sp_stream_may_see(struct sp_front *f, const struct sp_req *q, sp_slice uri, struct sp_found *found);
 
 #endif

@@ -14,8 +14,27 @@ in_list(const struct sp_image *img, struct sp_ref list, sp_slice s, bool fold)
 	return false;
 }
 
+/* RFC 9728 section 3.1: the path of the resource behind the well-known part, none for "/".  Where there is one resource only,
+ * clients may ask without its path, too. */
+static bool
+find_metadata(const struct sp_image *img, sp_slice path, uint32_t *out)
+{
+	uint32_t i;
+
+	if (!sp_take(&path, SP_LIT(WELL_KNOWN)) || sp_eq(path, SP_LIT("/")))
+		return false;
+	i = sp_img_find_resource(img, path.n == 0 ? SP_LIT("/") : path);
+	if (i == UINT32_MAX && path.n == 0 && img->head->resources.n == 1)
+		i = 0;
+	if (i == UINT32_MAX || SP_IMG_AT(img, img->head->resources, resource, i)->metadata.n == 0)
+		return false;
+	*out = i;
+	return true;
+}
+
 enum sp_status
-sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum sp_where *out, struct sp_err *e)
+sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum sp_where *out, uint32_t *resource,
+    struct sp_err *e)
 {
 	unsigned n;
 	const struct sp_http_field *origin = sp_http_find(head, SP_LIT("origin"), &n);
@@ -26,21 +45,16 @@ sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum 
 		return sp_fail(e, SP_E_MISDIRECTED, NULL, "Host %.*s is not served here", SP_PRI(head->host));
 	if (n > 1 || (n == 1 && !in_list(img, h->origins, origin->value, false)))
 		return sp_fail(e, SP_E_ORIGIN, NULL, "Origin %.*s is not allowed", SP_PRI(origin->value));
-	if (sp_eq(head->path, sp_img_str(img, h->path))) {
+	*resource = sp_img_find_resource(img, head->path);
+	if (*resource != UINT32_MAX)
 		*out = SP_AT_MCP;
-		return SP_OK;
-	}
-	if (sp_eq(head->path, SP_LIT("/healthz"))) {
+	else if (sp_eq(head->path, SP_LIT("/healthz")))
 		*out = SP_AT_HEALTH;
-		return SP_OK;
-	}
-	/* RFC 9728 section 3.1: the path form; and the root form, because this is the only resource. */
-	if (h->metadata.n != 0 && (sp_eq(head->path, sp_img_str(img, h->metadata_path)) ||
-	    sp_eq(head->path, SP_LIT(WELL_KNOWN)))) {
+	else if (find_metadata(img, head->path, resource))
 		*out = SP_AT_METADATA;
-		return SP_OK;
-	}
-	return sp_fail(e, SP_E_NOT_FOUND, NULL, "no such path");
+	else
+		return sp_fail(e, SP_E_NOT_FOUND, NULL, "no such path");
+	return SP_OK;
 }
 
 /* RFC 6750 section 2: a token in the query beside the one in the header is more than one method. */

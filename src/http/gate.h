@@ -12,9 +12,9 @@
 enum sp_where { SP_AT_MCP = 1, SP_AT_METADATA, SP_AT_HEALTH };
 
 /* SP_E_MISDIRECTED, SP_E_ORIGIN, SP_E_NOT_FOUND.  Paths are compared byte for byte, never
- * decoded or normalised. */
+ * decoded or normalised.  *resource: the one that is asked, or whose metadata is asked for. */
 SP_MUST enum sp_status sp_gate_where(const struct sp_image *img, const struct sp_http_head *head, enum sp_where *out,
-    struct sp_err *e);
+    uint32_t *resource, struct sp_err *e);
 /* SP_OK and a token; SP_E_NO_TOKEN: none (*offered: some other credential was);
  * SP_E_BAD_REQUEST: several, or malformed. */
 SP_MUST enum sp_status sp_gate_token(const struct sp_http_head *head, sp_slice *token, bool *offered,

@@ -52,9 +52,9 @@ sp_img_text(const struct sp_image *img, struct sp_ref r, uint32_t i)
 
 /* FNV-1a and a final mix.  Not keyed: an image whose names collide too often is refused when it is made. */
 uint32_t
-sp_image_hash(sp_slice s)
+sp_image_hash(uint32_t resource, sp_slice s)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = (2166136261u ^ resource) * 16777619u;
 
 	for (size_t i = 0; i < s.n; i++)
 		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
@@ -63,12 +63,20 @@ sp_image_hash(sp_slice s)
 	return h ^ h >> 13;
 }
 
+static uint32_t
+resource_of_tool(const struct sp_image *img, uint32_t tool)
+{
+	const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, tool);
+
+	return SP_IMG_AT(img, img->head->servers, server, t->server)->resource;
+}
+
 uint32_t
-sp_img_find_tool(const struct sp_image *img, sp_slice shown)
+sp_img_find_tool(const struct sp_image *img, uint32_t resource, sp_slice shown)
 {
 	const struct sp_img_head *head = img->head;
 	const uint32_t *index = sp_img_u32(img, head->tool_index);
-	uint32_t mask = head->tool_index.n - 1, h = sp_image_hash(shown);
+	uint32_t mask = head->tool_index.n - 1, h = sp_image_hash(resource, shown);
 
 	if (head->tool_index.n == 0)
 		return UINT32_MAX;
@@ -77,7 +85,50 @@ sp_img_find_tool(const struct sp_image *img, sp_slice shown)
 
 		if (v == 0)
 			return UINT32_MAX;
-		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, head->tools, tool, v - 1)->shown), shown))
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, head->tools, tool, v - 1)->shown), shown) &&
+		    resource_of_tool(img, v - 1) == resource)
+			return v - 1;
+	}
+	return UINT32_MAX;
+}
+
+/* The first tool of this resource or of one after it. */
+static uint32_t
+first_of(const struct sp_image *img, uint32_t resource)
+{
+	uint32_t lo = 0, hi = img->head->tools.n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (resource_of_tool(img, mid) < resource)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void
+sp_img_tools_of(const struct sp_image *img, uint32_t resource, uint32_t *first, uint32_t *end)
+{
+	*first = first_of(img, resource);
+	*end = first_of(img, resource + 1);
+}
+
+uint32_t
+sp_img_find_resource(const struct sp_image *img, sp_slice path)
+{
+	const struct sp_img_head *head = img->head;
+	const uint32_t *index = sp_img_u32(img, head->resource_index);
+	uint32_t mask = head->resource_index.n - 1, h = sp_image_hash(0, path);
+
+	for (uint32_t k = 0; k < SP_IMAGE_PROBES; k++) {
+		uint32_t v = index[(h + k) & mask];
+
+		if (v == 0)
+			return UINT32_MAX;
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, head->resources, resource, v - 1)->path), path))
 			return v - 1;
 	}
 	return UINT32_MAX;

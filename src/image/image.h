@@ -9,10 +9,11 @@
 #include "base/out.h"
 #include "wire/http1.h"	/* enum sp_method */
 
-#define SP_IMAGE_MAGIC 0x53505931u	/* the last digit counts format changes */
+#define SP_IMAGE_MAGIC 0x53505932u	/* the last digit counts format changes */
 #define SP_IMG_ANYONE UINT32_MAX
 enum { SP_SHOWN_MAX = 64 };	/* bytes of the name that clients see */
-enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64 };	/* most scopes, and tags; most steps of sp_img_find_tool() */
+/* Most scopes, and tags; most steps of sp_img_find_tool() and sp_img_find_resource(); most of these. */
+enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64, SP_IMAGE_RESOURCES = 257 };
 
 enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS, SP_SOURCE_REMOTE, SP_SOURCE_PEER };
 enum sp_place { SP_PLACE_HEADER = 1, SP_PLACE_QUERY, SP_PLACE_COOKIE };
@@ -95,9 +96,19 @@ sp_img_words(const struct sp_image *img, struct sp_ref r)
 {
 	return (const uint64_t *)(const void *)(img->base + r.off);
 }
-/* Index of the tool with this shown name, or UINT32_MAX.  O(1). */
-uint32_t sp_img_find_tool(const struct sp_image *img, sp_slice shown);
-uint32_t sp_image_hash(sp_slice s);
+/* Index of the tool with this shown name at a resource, or UINT32_MAX.  O(1). */
+uint32_t sp_img_find_tool(const struct sp_image *img, uint32_t resource, sp_slice shown);
+/* The tools of a resource: indices *first to *end - 1. */
+void sp_img_tools_of(const struct sp_image *img, uint32_t resource, uint32_t *first, uint32_t *end);
+/* Index of the resource with this path, byte for byte, or UINT32_MAX.  O(1). */
+uint32_t sp_img_find_resource(const struct sp_image *img, sp_slice path);
+/* Where a server is served, and whether under its own names. */
+static inline const struct sp_img_resource *
+sp_img_resource_of(const struct sp_image *img, uint32_t server)
+{
+	return SP_IMG_AT(img, img->head->resources, resource, SP_IMG_AT(img, img->head->servers, server, server)->resource);
+}
+uint32_t sp_image_hash(uint32_t resource, sp_slice s);
 /* Index of a scope or tag, or UINT32_MAX. */
 uint32_t sp_img_find_scope(const struct sp_image *img, sp_slice name);
 uint32_t sp_img_find_tag(const struct sp_image *img, sp_slice name);
@@ -111,9 +122,11 @@ struct sp_ref sp_imgb_array(struct sp_imgb *b, const void *recs, size_t size, ui
 #define SP_IMGB_ARRAY(b, recs, n) sp_imgb_array(b, recs, sizeof *(recs), n)
 struct sp_ref sp_imgb_words(struct sp_imgb *b, const uint64_t *w, uint32_t n);
 struct sp_ref sp_imgb_u32(struct sp_imgb *b, const uint32_t *v, uint32_t n);
-/* The table tool_index over n tools with their `shown` set: slot (hash + k) & mask for k < SP_IMAGE_PROBES.
- * Names that collide on purpose make sp_imgb_finish() fail. */
-struct sp_ref sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t n);
+/* The table tool_index over n tools with their `server` and `shown` set, after head->servers: slot (hash + k) & mask for
+ * k < SP_IMAGE_PROBES.  Names that collide on purpose make sp_imgb_finish() fail. */
+struct sp_ref sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_head *head, const struct sp_img_tool *tools, uint32_t n);
+/* head->resources and head->resource_index. */
+void sp_imgb_resources(struct sp_imgb *b, struct sp_img_head *head, const struct sp_img_resource *r, uint32_t n);
 /* Puts magic, size and head in place and checks the result with sp_image_check(). The bytes are b->o's. */
 SP_MUST enum sp_status sp_imgb_finish(struct sp_imgb *b, const struct sp_img_head *head, struct sp_err *e);
 void sp_imgb_free(struct sp_imgb *b);

@@ -88,11 +88,35 @@ sp_imgb_u32(struct sp_imgb *b, const uint32_t *v, uint32_t n)
 	return sp_imgb_array(b, v, sizeof *v, n);
 }
 
-static bool
-index_fill(const struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t n, uint32_t *index, uint32_t mask)
+/* The names of an index: of tools, or the paths of resources. */
+struct names {
+	const struct sp_imgb *b;
+	const struct sp_img_tool *tools;	/* or */
+	const struct sp_img_resource *resources;
+	size_t	 servers;		/* where they are, for tools */
+	uint32_t n;
+};
+
+static uint32_t
+hash_of(const struct names *v, uint32_t i)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t h = sp_image_hash((sp_slice){ b->o.p + tools[i].shown.off, tools[i].shown.n }), k = 0;
+	struct sp_img_server s;
+	struct sp_ref r;
+
+	if (v->tools == NULL) {
+		r = v->resources[i].path;
+		return sp_image_hash(0, (sp_slice){ v->b->o.p + r.off, r.n });
+	}
+	r = v->tools[i].shown;
+	memcpy(&s, v->b->o.p + v->servers + v->tools[i].server * sizeof s, sizeof s);
+	return sp_image_hash(s.resource, (sp_slice){ v->b->o.p + r.off, r.n });
+}
+
+static bool
+index_fill(const struct names *v, uint32_t *index, uint32_t mask)
+{
+	for (uint32_t i = 0; i < v->n; i++) {
+		uint32_t h = hash_of(v, i), k = 0;
 
 		while (k < SP_IMAGE_PROBES && index[(h + k) & mask] != 0)
 			k++;
@@ -103,14 +127,12 @@ index_fill(const struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t n,
 	return true;
 }
 
-struct sp_ref
-sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t n)
+static struct sp_ref
+index_make(struct sp_imgb *b, const struct names *v)
 {
 	uint32_t size = 4;
 
-	if (n == 0 || n > 1u << 24)
-		goto none;
-	while (size < 2 * n)
+	while (size < 2 * v->n)
 		size *= 2;
 	/* Crowded by chance: a larger table helps.  Crowded on purpose: it does not, and the image is refused. */
 	for (unsigned tries = 0; tries < 4 && !b->o.full; tries++, size *= 2) {
@@ -124,13 +146,37 @@ sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_tool *tools, uint32_t 
 		if (at == NULL)
 			return (struct sp_ref){ 0, 0 };
 		memset(at, 0, size * sizeof(uint32_t));
-		if (index_fill(b, tools, n, at, size - 1))
+		if (index_fill(v, at, size - 1))
 			return r;
 		b->o.n = was;
 	}
-none:
-	b->o.full = b->o.full || n != 0;
+	b->o.full = true;
 	return (struct sp_ref){ 0, 0 };
+}
+
+struct sp_ref
+sp_imgb_tool_index(struct sp_imgb *b, const struct sp_img_head *head, const struct sp_img_tool *tools, uint32_t n)
+{
+	const struct names v = { b, tools, NULL, head->servers.off, n };
+
+	for (uint32_t i = 0; i < n; i++)
+		b->o.full = b->o.full || tools[i].server >= head->servers.n;
+	if (n == 0 || n > 1u << 24 || b->o.full) {
+		b->o.full = b->o.full || n != 0;
+		return (struct sp_ref){ 0, 0 };
+	}
+	return index_make(b, &v);
+}
+
+void
+sp_imgb_resources(struct sp_imgb *b, struct sp_img_head *head, const struct sp_img_resource *r, uint32_t n)
+{
+	const struct names v = { b, NULL, r, 0, n };
+
+	head->resources = SP_IMGB_ARRAY(b, r, n);
+	b->o.full = b->o.full || n > SP_IMAGE_RESOURCES;
+	if (!b->o.full)
+		head->resource_index = index_make(b, &v);
 }
 
 enum sp_status

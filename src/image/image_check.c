@@ -185,6 +185,7 @@ static bool
 sem_source(struct ck *c, const struct sp_img_source *r)
 {
 	RANGE(r, source, type, SP_SOURCE_JWT, SP_SOURCE_PEER);
+	FLAG(r, source, own_audience);
 	FLAG(r, source, published);
 	NEED(r->authority <= c->head->authorities.n, source, authority, "no such authority");
 	NEED(r->header.n == 0 || is_token(c, r->header), source, header, "not a name");
@@ -236,6 +237,7 @@ sem_server(struct ck *c, const struct sp_img_server *r)
 	RANGE(r, server, host_kind, 0, 2);
 	FLAG(r, server, https);
 	FLAG(r, server, private_ok);
+	NEED(r->resource < c->head->resources.n, server, resource, "no such resource");
 	NEED((r->host.n != 0 || r->kind == SP_SERVER_MANAGEMENT) && is_clean(c, r->host), server, host,
 	    "empty or not clean");
 	NEED(is_path(c, r->base_path), server, base_path, "not a path");
@@ -365,6 +367,42 @@ sem_listen(struct ck *c, const struct sp_img_listen *r)
 }
 
 static bool
+sem_resource(struct ck *c, const struct sp_img_resource *r)
+{
+	NEED(r->path.n != 0 && is_path(c, r->path), resource, path, "not a path");
+	NEED(r->url.n != 0 && is_clean(c, r->url), resource, url, "empty or not clean");
+	NEED(is_clean(c, r->metadata_url), resource, metadata_url, "not clean");
+	NEED(r->alone <= c->head->servers.n, resource, alone, "no such server");
+	return true;
+}
+
+/* Whoever is alone at a resource is there, and nobody else. */
+static bool
+resources_ok(struct ck *c, const struct sp_img_head *r)
+{
+	const struct sp_image img = { c->base, c->size, r };
+	uint32_t size = r->resource_index.n;
+
+	NEED(in_range(r->resources.n, 1, SP_IMAGE_RESOURCES), head, resources, "none, or too many");
+	NEED(size != 0 && (size & (size - 1)) == 0, head, resource_index, "not a power of two");
+	for (uint32_t i = 0; i < size; i++)
+		NEED(sp_img_u32(&img, r->resource_index)[i] <= r->resources.n, head, resource_index, "no such resource");
+	for (uint32_t i = 0; i < r->resources.n; i++) {
+		const struct sp_img_resource *x = SP_IMG_AT(&img, r->resources, resource, i);
+
+		NEED(sp_img_find_resource(&img, sp_img_str(&img, x->path)) == i, head, resource_index, "does not find a resource");
+		NEED(x->alone == 0 || SP_IMG_AT(&img, r->servers, server, x->alone - 1)->resource == i, resource, alone,
+		    "a server of another resource");
+	}
+	for (uint32_t i = 0; i < r->servers.n; i++) {
+		uint32_t alone = sp_img_resource_of(&img, i)->alone;
+
+		NEED(alone == 0 || alone == i + 1, server, resource, "another server is alone there");
+	}
+	return true;
+}
+
+static bool
 tools_ok(struct ck *c, const struct sp_img_head *r)
 {
 	const struct sp_image img = { c->base, c->size, r };
@@ -375,11 +413,14 @@ tools_ok(struct ck *c, const struct sp_img_head *r)
 	for (uint32_t i = 0; i < r->tool_index.n; i++)
 		NEED(index[i] <= r->tools.n, head, tool_index, "no such tool");
 	for (uint32_t i = 0; i < r->tools.n; i++) {
-		sp_slice shown = sp_img_str(&img, SP_IMG_AT(&img, r->tools, tool, i)->shown);
+		const struct sp_img_tool *t = SP_IMG_AT(&img, r->tools, tool, i);
+		sp_slice shown = sp_img_str(&img, t->shown), last = i == 0 ? shown : sp_img_str(&img, t[-1].shown);
+		uint32_t at = SP_IMG_AT(&img, r->servers, server, t->server)->resource;
+		uint32_t before = i == 0 ? 0 : SP_IMG_AT(&img, r->servers, server, t[-1].server)->resource;
 
-		NEED(i == 0 || sp_cmp(sp_img_str(&img, SP_IMG_AT(&img, r->tools, tool, i - 1)->shown), shown) < 0,
-		    head, tools, "not sorted by shown name");
-		NEED(sp_img_find_tool(&img, shown) == i, head, tool_index, "does not find a tool");
+		NEED(i == 0 || before < at || (before == at && sp_cmp(last, shown) < 0),
+		    head, tools, "not sorted by resource and shown name");
+		NEED(sp_img_find_tool(&img, at, shown) == i, head, tool_index, "does not find a tool");
 	}
 	return true;
 }
@@ -393,11 +434,10 @@ sem_head(struct ck *c, const struct sp_img_head *r)
 	NEED(r->anonymous <= r->sources.n, head, anonymous, "no such source");
 	NEED(r->anonymous == 0 || src[r->anonymous - 1].type == SP_SOURCE_ANONYMOUS, head, anonymous,
 	    "not an anonymous source");
-	NEED(is_clean(c, r->url) && is_clean(c, r->origin) && is_clean(c, r->metadata_url), head, url, "not clean");
-	NEED(is_path(c, r->path) && is_path(c, r->metadata_path), head, path, "not a path");
+	NEED(is_clean(c, r->url) && is_clean(c, r->origin), head, url, "not clean");
 	RANGE(r, head, limit_in_flight, 0, UINT32_MAX);
 	RANGE(r, head, limit_calls, 0, UINT32_MAX);
-	return tools_ok(c, r);
+	return resources_ok(c, r) && tools_ok(c, r);
 }
 
 /* --- structure, from the table --- */

@@ -38,7 +38,7 @@ follow(const struct sp_image *img)
 		const struct sp_img_tool *t = SP_IMG_AT(img, h->tools, tool, i);
 		const struct sp_img_server *s = SP_IMG_AT(img, h->servers, server, t->server);
 
-		assert(t->server < h->servers.n && sp_img_find_tool(img, sp_img_str(img, t->shown)) == i);
+		assert(t->server < h->servers.n && sp_img_find_tool(img, s->resource, sp_img_str(img, t->shown)) == i);
 		for (uint32_t k = 0; k < t->rules.n; k++)
 			seen += SP_IMG_AT(img, h->rules, rule, sp_img_u32(img, t->rules)[k])->verb;
 		assert(s->kind != SP_SERVER_OPENAPI || t->op.n == 1);
@@ -47,6 +47,19 @@ follow(const struct sp_image *img)
 		const struct sp_img_op *op = SP_IMG_AT(img, t->op, op, 0);
 		for (uint32_t k = 0; k < op->grants.n; k++)
 			seen += SP_IMG_AT(img, s->grants, grant, sp_img_u32(img, op->grants)[k])->port;
+	}
+	for (uint32_t i = 0; i < h->resources.n; i++) {
+		const struct sp_img_resource *r = SP_IMG_AT(img, h->resources, resource, i);
+		uint32_t first, end;
+
+		assert(sp_img_find_resource(img, sp_img_str(img, r->path)) == i);
+		sp_img_tools_of(img, i, &first, &end);
+		assert(first <= end && end <= h->tools.n);
+		for (; first < end; first++) {
+			uint32_t server = SP_IMG_AT(img, h->tools, tool, first)->server;
+
+			assert(sp_img_resource_of(img, server) == r && (r->alone == 0 || r->alone == server + 1));
+		}
 	}
 	for (uint32_t i = 0; i < h->scopes.n; i++)
 		assert(sp_img_find_scope(img, sp_img_str(img, SP_IMG_AT(img, h->scopes, scope, i)->name)) <= i);

@@ -32,9 +32,13 @@ struct parts {
 	uint32_t op_grants[2], tool_rules[2];
 	uint64_t closure[2], scopes, tags;
 	sp_slice tag_names[2];
+	struct sp_img_resource resource[2];
 	struct sp_img_head head;
 	struct sp_ref index;
 	bool own_index;
+	uint32_t nresources;
+	struct sp_ref paths;
+	bool own_paths;
 };
 
 static void
@@ -45,7 +49,7 @@ fill(struct parts *p, struct sp_imgb *b)
 	struct sp_ref none = { 0, 0 };
 
 	*p = (struct parts){ .closure = { 3, 2 }, .scopes = 2, .tags = 1, .op_grants = { 0, 1 }, .tool_rules = { 0, 1 },
-		.tag_names = { SP_LIT_INIT("ops"), SP_LIT_INIT("pii") } };
+		.tag_names = { SP_LIT_INIT("ops"), SP_LIT_INIT("pii") }, .nresources = 2 };
 	p->give = (struct sp_img_give){ STR("ops"), sp_imgb_words(b, &p->scopes, 1) };
 	p->source[0] = (struct sp_img_source){ .type = SP_SOURCE_JWT, .name = STR("jwt"), .issuer = STR("https://i"),
 		.audiences = sp_imgb_texts(b, aud, 2), .users = none };
@@ -58,12 +62,12 @@ fill(struct parts *p, struct sp_imgb *b)
 		.field = STR("api key"), .host = STR("dns.internal"), .port = 443, .path_prefix = STR("/v1") };
 	p->server[0] = (struct sp_img_server){ .name = STR("dns"), .kind = SP_SERVER_OPENAPI, .host = STR("dns.internal"),
 		.port = 443, .https = 1, .base_path = STR("/api") };
-	p->server[1] = (struct sp_img_server){ .name = STR("sallyport"), .kind = SP_SERVER_MANAGEMENT };
+	p->server[1] = (struct sp_img_server){ .name = STR("sallyport"), .kind = SP_SERVER_MANAGEMENT, .resource = 1 };
 	p->param = (struct sp_img_param){ STR("id"), STR("id"), SP_IN_PATH, 1, SP_STYLE_SIMPLE, 0, 0, SP_T_STR };
 	p->op = (struct sp_img_op){ .method = SP_GET, .path = STR("/zones/{id}") };
 	p->tool[0] = (struct sp_img_tool){ .name = STR("a"), .shown = STR("dns_a"), .json = STR("{}"), .schema = STR("{}") };
 	p->tool[1] = (struct sp_img_tool){ .name = STR("b"), .shown = STR("dns_b"), .access = 1 };
-	p->tool[2] = (struct sp_img_tool){ .server = 1, .name = STR("health"), .shown = STR("sallyport_health") };
+	p->tool[2] = (struct sp_img_tool){ .server = 1, .name = STR("health"), .shown = STR("health") };
 	p->caller = (struct sp_img_caller){ .source = 0, .has_pattern = 1, .pattern = STR("a*") };
 	p->value = (struct sp_img_value){ SP_VALUE_RANGE, STR("0"), STR("9") };
 	p->cond = (struct sp_img_cond){ .argument = STR("zone.name"), .path = sp_imgb_texts(b, path, 2) };
@@ -71,7 +75,9 @@ fill(struct parts *p, struct sp_imgb *b)
 	p->rule[1] = (struct sp_img_rule){ .verb = SP_VERB_DENY, .line = 4 };
 	p->listen[0] = (struct sp_img_listen){ .kind = 0, .host = STR("127.0.0.1"), .host_kind = 1, .port = 8420 };
 	p->listen[1] = (struct sp_img_listen){ .kind = 1, .path = STR("/run/sp.sock") };
-	p->head = (struct sp_img_head){ .url = STR("http://127.0.0.1:8420/mcp"), .path = STR("/mcp"), .anonymous = 2,
+	p->resource[0] = (struct sp_img_resource){ .path = STR("/mcp"), .url = STR("http://127.0.0.1:8420/mcp") };
+	p->resource[1] = (struct sp_img_resource){ .path = STR("/admin"), .url = STR("http://127.0.0.1:8420/admin"), .alone = 2 };
+	p->head = (struct sp_img_head){ .url = STR("http://127.0.0.1:8420/mcp"), .anonymous = 2,
 		.limit_calls = 300, .limit_calls_ms = 60000, .limit_in_flight = 16 };
 }
 
@@ -103,12 +109,14 @@ finish(struct parts *p, struct sp_imgb *b, struct sp_err *e)
 		p->tool[i].op = p->tool[i].op.off == 1 ? (struct sp_ref){ 0, 0 } : SP_IMGB_ARRAY(b, &p->op, 1);
 		p->tool[i].rules = sp_imgb_u32(b, p->tool_rules, 2);
 	}
+	sp_imgb_resources(b, &p->head, p->resource, p->nresources);
+	p->head.resource_index = p->own_paths ? p->paths : p->head.resource_index;
 	p->head.sources = SP_IMGB_ARRAY(b, p->source, 2);
 	p->head.scopes = SP_IMGB_ARRAY(b, p->scope, 2);
 	p->head.tags = sp_imgb_texts(b, p->tag_names, 2);
 	p->head.servers = SP_IMGB_ARRAY(b, p->server, 2);
 	p->head.tools = SP_IMGB_ARRAY(b, p->tool, 3);
-	p->head.tool_index = p->own_index ? p->index : sp_imgb_tool_index(b, p->tool, 3);
+	p->head.tool_index = p->own_index ? p->index : sp_imgb_tool_index(b, &p->head, p->tool, 3);
 	p->head.rules = SP_IMGB_ARRAY(b, p->rule, 2);
 	p->head.listens = SP_IMGB_ARRAY(b, p->listen, 2);
 	return sp_imgb_finish(b, &p->head, e);
@@ -121,6 +129,7 @@ test_whole(void **state)
 	struct parts p;
 	struct sp_err e = { 0 };
 	struct sp_image img;
+	uint32_t first, end;
 
 	(void)state;
 	sp_imgb_init(&b, 1 << 20);
@@ -128,11 +137,22 @@ test_whole(void **state)
 	if (finish(&p, &b, &e) != SP_OK)
 		fail_msg("%s", e.log);
 	assert_int_equal(sp_image_check(b.o.p, b.o.n, &img, &e), SP_OK);
-	assert_int_equal(sp_img_find_tool(&img, SP_LIT("dns_a")), 0);
-	assert_int_equal(sp_img_find_tool(&img, SP_LIT("sallyport_health")), 2);
-	assert_int_equal(sp_img_find_tool(&img, SP_LIT("dns_c")), UINT32_MAX);
-	assert_int_equal(sp_img_find_tool(&img, SP_LIT("")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&img, 0, SP_LIT("dns_a")), 0);
+	assert_int_equal(sp_img_find_tool(&img, 1, SP_LIT("health")), 2);
+	assert_int_equal(sp_img_find_tool(&img, 0, SP_LIT("health")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&img, 1, SP_LIT("dns_a")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&img, 0, SP_LIT("dns_c")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&img, 0, SP_LIT("")), UINT32_MAX);
 	assert_int_equal(sp_img_find_scope(&img, SP_LIT("dns:read")), 1);
+	sp_img_tools_of(&img, 0, &first, &end);
+	assert_true(first == 0 && end == 2);
+	sp_img_tools_of(&img, 1, &first, &end);
+	assert_true(first == 2 && end == 3);
+	assert_int_equal(sp_img_find_resource(&img, SP_LIT("/mcp")), 0);
+	assert_int_equal(sp_img_find_resource(&img, SP_LIT("/admin")), 1);
+	assert_int_equal(sp_img_find_resource(&img, SP_LIT("/admin/")), UINT32_MAX);
+	assert_int_equal(sp_img_find_resource(&img, SP_LIT("")), UINT32_MAX);
+	assert_true(sp_img_resource_of(&img, 1) == SP_IMG_AT(&img, img.head->resources, resource, 1));
 	assert_int_equal(sp_img_find_scope(&img, SP_LIT("dns")), UINT32_MAX);
 	assert_int_equal(sp_img_find_tag(&img, SP_LIT("pii")), 1);
 	assert_true(sp_eq(sp_img_text(&img, SP_IMG_AT(&img, img.head->sources, source, 0)->audiences, 1), SP_LIT("b")));
@@ -163,7 +183,7 @@ test_whole(void **state)
 	X(op_method, p->op.method = 0;) X(op_method_high, p->op.method = SP_METHOD_COUNT;) X(op_path, p->op.path = STR("zones");) \
 	X(op_path_crlf, p->op.path = STR("/a\r\n");) X(op_body, p->op.body = 3;) X(op_media, p->op.media = STR("a\r\nb");) \
 	X(op_grant, p->op_grants[1] = 2;) X(op_missing, p->tool[0].op.off = 1;) \
-	X(tool_server, p->tool[0].server = 2;) X(tool_of_server_without_grants, p->tool[0].server = 1;) \
+	X(tool_server, p->tool[0].server = 2; p->own_index = true;) X(tool_of_server_without_grants, p->tool[0].server = 1;) \
 	X(tool_access, p->tool[1].access = 2;) X(tool_rule, p->tool_rules[1] = 2;) X(tool_shown, p->tool[0].shown.n = 0;) \
 	X(tool_shown_control, p->tool[0].shown = STR("dns\n");) X(tool_twice, p->tool[1].shown = STR("dns_a");) \
 	X(tool_order, p->tool[0].shown = STR("x");) \
@@ -175,7 +195,18 @@ test_whole(void **state)
 	X(group_short, p->any.scopes = (struct sp_ref){ 0, 17 };) X(listen_kind, p->listen[0].kind = 2;) \
 	X(listen_port, p->listen[0].port = 65536;) X(listen_path, p->listen[1].path.n = 0;) X(listen_host, p->listen[0].host.n = 0;) \
 	X(head_isolation, p->head.isolation = 3;) X(head_anonymous, p->head.anonymous = 1;) X(head_anonymous_high, p->head.anonymous = 3;) \
-	X(head_path, p->head.path = STR("mcp");) X(head_url, p->head.url = STR("http://a\n");) \
+	X(source_own_audience, p->source[0].own_audience = 2;) X(server_resource, p->server[0].resource = 2;) \
+	X(server_where_another_is_alone, p->server[0].resource = 1;) X(resource_path, p->resource[1].path = STR("mcp");) \
+	X(resource_path_none, p->resource[0].path.n = 0;) X(resource_path_crlf, p->resource[0].path = STR("/a\r\n");) \
+	X(resource_url, p->resource[1].url = STR("http://a\n");) X(resource_url_none, p->resource[1].url.n = 0;) \
+	X(resource_metadata_url, p->resource[1].metadata_url = STR("http://a\r\nb");) \
+	X(resource_alone_high, p->resource[1].alone = 3;) X(resource_alone_of_another, p->resource[1].alone = 1;) \
+	X(resource_nobody_is_alone, p->server[1].resource = 0;) X(resource_path_twice, p->resource[1].path = STR("/mcp");) \
+	X(resources_none, p->nresources = 0;) X(resource_index_none, p->own_paths = true;) \
+	X(resource_index_of_three, p->own_paths = true; p->paths = sp_imgb_u32(b, (uint32_t[]){ 1, 2, 2 }, 3);) \
+	X(resource_index_high, p->own_paths = true; p->paths = sp_imgb_u32(b, (uint32_t[]){ 1, 2, 3, 0 }, 4);) \
+	X(resource_index_empty, p->own_paths = true; p->paths = sp_imgb_u32(b, (uint32_t[4]){ 0 }, 4);) \
+	X(tools_not_by_resource, p->tool[0].server = 1; p->tool[0].op.off = 1;) X(head_url, p->head.url = STR("http://a\n");) \
 	X(head_in_flight, p->head.limit_in_flight = 1ull << 32;) \
 	X(index_missing, p->own_index = true;) \
 	X(index_of_three, p->own_index = true; p->index = sp_imgb_u32(b, (uint32_t[]){ 1, 2, 3 }, 3);) \
@@ -231,7 +262,7 @@ test_damage(void **state)
 			memcpy(copy, b.o.p, b.o.n);
 			copy[i] = (char)(copy[i] ^ 1 << bit);
 			if (sp_image_check(copy, b.o.n, &img, &e) == SP_OK)
-				assert_true(sp_img_find_tool(&img, SP_LIT("dns_a")) == 0 || sp_img_find_tool(&img, SP_LIT("dns_a")) == UINT32_MAX);
+				assert_true(sp_img_find_tool(&img, 0, SP_LIT("dns_a")) == 0 || sp_img_find_tool(&img, 0, SP_LIT("dns_a")) == UINT32_MAX);
 		}
 	free(copy);
 	assert_int_equal(sp_image_check(b.o.p + 4, b.o.n - 4, &img, &e), SP_E_CONFIG);
@@ -259,7 +290,7 @@ test_memfd(void **state)
 	if (sp_image_open(fd, &img, &e) != SP_OK)
 		fail_msg("%s", e.log);
 	close(fd);
-	assert_int_equal(sp_img_find_tool(&img, SP_LIT("dns_b")), 1);
+	assert_int_equal(sp_img_find_tool(&img, 0, SP_LIT("dns_b")), 1);
 	sp_image_close(&img);
 	assert_null(img.base);
 	sp_image_close(&img);
@@ -273,6 +304,8 @@ test_collisions(void **state)
 {
 	enum { N = 70 };
 	static struct sp_img_tool tools[N];
+	struct sp_img_server server = { .name = { 0, 0 } };
+	struct sp_img_head head = { .generation = 0 };
 	struct sp_imgb b;
 	struct sp_err e;
 	char name[24];
@@ -280,14 +313,15 @@ test_collisions(void **state)
 
 	(void)state;
 	sp_imgb_init(&b, 1 << 20);
+	head.servers = SP_IMGB_ARRAY(&b, &server, 1);
 	for (uint64_t i = 0; found < N; i++) {
 		int n = snprintf(name, sizeof name, "n%llu", (unsigned long long)i);
 
 		/* The same slot in every size that is tried. */
-		if ((sp_image_hash(sp_mem(name, (size_t)n)) & 0x7ff) == 0)
+		if ((sp_image_hash(0, sp_mem(name, (size_t)n)) & 0x7ff) == 0)
 			tools[found++].shown = sp_imgb_str(&b, sp_mem(name, (size_t)n));
 	}
-	assert_int_equal(sp_imgb_tool_index(&b, tools, N).n, 0);
+	assert_int_equal(sp_imgb_tool_index(&b, &head, tools, N).n, 0);
 	assert_int_equal(sp_imgb_finish(&b, &(struct sp_img_head){ 0 }, &e), SP_E_CONFIG);
 	sp_imgb_free(&b);
 }

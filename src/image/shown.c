@@ -12,8 +12,10 @@ sp_shown_make(sp_slice server, sp_slice own_name, char buf[SP_SHOWN_MAX + 1])
 	struct sp_out o, cut;
 
 	sp_out_init(&o, whole, sizeof whole);
-	sp_out_slice(&o, sp_sub(server, 0, 64));
-	sp_out_byte(&o, '_');
+	if (server.n != 0) {
+		sp_out_slice(&o, sp_sub(server, 0, 64));
+		sp_out_byte(&o, '_');
+	}
 	sp_out_slice(&o, sp_sub(own_name, 0, OWN_MAX));
 	sp_out_init(&cut, buf, SP_SHOWN_MAX + 1);
 	if (o.n <= SP_SHOWN_MAX) {

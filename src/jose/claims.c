@@ -69,7 +69,7 @@ is_wanted(const struct sp_claims_want *want, sp_slice aud)
 	for (size_t i = 0; i < want->naudiences; i++)
 		if (sp_eq(aud, want->audiences[i]))
 			return true;
-	return false;
+	return want->resource.n != 0 && sp_eq(aud, want->resource);
 }
 
 /* "aud is [a, b], expected https://…": the line that saves an operator an hour. */
@@ -92,7 +92,7 @@ wrong_audience(sp_jval *aud, const struct sp_claims_want *want, struct sp_err *e
 	if (n > AUDIENCES_SHOWN)
 		sp_out_str(&o, ", …");
 	return sp_fail(e, SP_E_BAD_TOKEN, NULL, "aud is [%.*s], expected %.*s", (int)o.n, buf,
-	    SP_PRI(want->naudiences == 0 ? SP_LIT("none") : want->audiences[0]));
+	    SP_PRI(want->resource.n != 0 ? want->resource : want->naudiences == 0 ? SP_LIT("none") : want->audiences[0]));
 }
 
 static enum sp_status

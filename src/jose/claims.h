@@ -6,9 +6,10 @@
 
 struct sp_claims_want {
 	sp_slice issuer;
-	const sp_slice *audiences; size_t naudiences;	/* one of them must be in aud, exact */
+	const sp_slice *audiences; size_t naudiences;	/* one of them must be in aud, exact, */
 	int64_t now_s;
 	int64_t leeway_s;				/* 30 */
+	sp_slice resource;				/* or this, the resource that is asked; empty: not so */
 };
 
 /* Parses the payload and judges iss, aud, exp, nbf, iat, typ (at+jwt, JWT or absent; dpop+jwt, logout+jwt, oauth-id-jag+jwt and

@@ -466,22 +466,27 @@ sp_catalog_same(const struct sp_catalog *a, const struct sp_catalog *b, enum sp_
 
 /* ---- shown names */
 
+/* Empty: its names have none. */
 static sp_slice
-server_name(const struct sp_image *img, uint32_t server)
+prefix_of(const struct sp_image *img, uint32_t server)
 {
+	if (sp_img_resource_of(img, server)->alone != 0)
+		return (sp_slice){ NULL, 0 };
 	return sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, server)->name);
 }
 
 sp_slice
 sp_shown_name(const struct sp_image *img, uint32_t server, sp_slice own_name, char buf[SP_SHOWN_MAX + 1])
 {
-	return sp_shown_make(server_name(img, server), own_name, buf);
+	return sp_shown_make(prefix_of(img, server), own_name, buf);
 }
 
 sp_slice
 sp_own_name(const struct sp_image *img, uint32_t server, sp_slice shown)
 {
-	if (sp_take(&shown, server_name(img, server)) && sp_take(&shown, SP_LIT("_")))
+	sp_slice prefix = prefix_of(img, server);
+
+	if (prefix.n == 0 || (sp_take(&shown, prefix) && sp_take(&shown, SP_LIT("_"))))
 		return shown;
 	return (sp_slice){ NULL, 0 };
 }

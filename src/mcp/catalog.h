@@ -24,7 +24,7 @@ struct sp_catalog;
 
 struct sp_item {
 	struct sp_component c;			/* with its rules */
-	sp_slice shown;				/* tools, prompts: SERVER_name, over 64 characters cut and hashed as in the image; else as c.name */
+	sp_slice shown;				/* tools, prompts: SERVER_name (of a server that is alone: its name), over 64 characters cut and hashed as in the image; else as c.name */
 	sp_slice json;				/* the object for lists: under its shown name, without fields of another hop */
 	sp_slice own;				/* the same under its own name: what goes from egress to front */
 	sp_slice schema;			/* tools: inputSchema */
@@ -55,8 +55,8 @@ SP_MUST bool sp_catalog_has_scheme(const struct sp_catalog *c, sp_slice scheme);
 /* Same items, same JSON? */
 SP_MUST bool sp_catalog_same(const struct sp_catalog *a, const struct sp_catalog *b, enum sp_component_kind kind);
 
-/* The shown name of a component of this server, into `buf`; and back: what follows the prefix of the server, or empty
- * when the name is not of that server (a name that was cut cannot be taken back: look it up in the catalogue). */
+/* The shown name of a component of this server, into `buf`; and back: what follows the prefix of the server (all of it, if
+ * the server is alone at its resource), or empty when the name is not of that server (a name that was cut cannot be taken back: look it up in the catalogue). */
 sp_slice sp_shown_name(const struct sp_image *img, uint32_t server, sp_slice own_name, char buf[SP_SHOWN_MAX + 1]);
 sp_slice sp_own_name(const struct sp_image *img, uint32_t server, sp_slice shown);
 

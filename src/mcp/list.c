@@ -21,11 +21,26 @@ tool_at(const struct sp_world *w, uint32_t i)
 	return SP_IMG_AT(w->img, w->img->head->tools, tool, i);
 }
 
-static uint32_t
-servers_of(const struct sp_world *w)
+static const struct sp_img_resource *
+resource_at(const struct sp_world *w)
 {
-	return w->img->head->servers.n < SERVERS ? w->img->head->servers.n : SERVERS;
+	return SP_IMG_AT(w->img, w->img->head->resources, resource, w->resource);
 }
+
+/* The servers of the resource, one after the other: `s` is the next to look at.  One that is alone costs one look. */
+static bool
+next_server(const struct sp_world *w, uint32_t *s)
+{
+	uint32_t n = w->img->head->servers.n < SERVERS ? w->img->head->servers.n : SERVERS, alone = resource_at(w)->alone;
+
+	if (alone != 0 && *s < alone - 1)
+		*s = alone - 1;
+	while (*s < n && server_at(w, *s)->resource != w->resource && alone == 0)
+		++*s;
+	return *s < (alone == 0 ? n : alone);
+}
+
+#define EACH_SERVER(w, s) uint32_t s = 0; next_server(w, &s); s++
 
 static bool
 is_unknown(const struct sp_world *w, uint32_t server)
@@ -35,18 +50,19 @@ is_unknown(const struct sp_world *w, uint32_t server)
 
 /* ---- cursors */
 
-/* The mark binds the name to the list and the caller; the key is the generation's. */
+/* The mark binds the name to the list, the resource and the caller; the key is the generation's. */
 static void
 mark(const struct sp_world *w, const struct sp_principal *who, enum sp_component_kind kind, sp_slice name,
     unsigned char out[MARK])
 {
-	char buf[24 + SP_URI_MAX];
+	char buf[28 + SP_URI_MAX];
 	struct sp_out o;
 	uint64_t h;
 
 	sp_out_init(&o, buf, sizeof buf);
 	sp_out_str(&o, "cursor");
 	sp_out_be(&o, kind, 1);
+	sp_out_be(&o, w->resource, 4);
 	sp_out_be(&o, who->source, 4);
 	sp_out_be(&o, who->key, 8);
 	sp_out_slice(&o, name);
@@ -84,11 +100,11 @@ cursor_read(const struct sp_world *w, const struct sp_principal *who, enum sp_co
 	return SP_OK;
 }
 
-/* ---- lists: the image's tools and every catalogue are sorted by shown name; this merges them */
+/* ---- lists: the image's tools of a resource and every catalogue are sorted by shown name; this merges them */
 
-/* One sorted run: the image's tools (`server` is SERVERS) or one catalogue's items. */
+/* One sorted run: the image's tools of the resource (`server` is SERVERS) or one catalogue's items. */
 struct run {
-	uint32_t server, i, n;
+	uint32_t server, i, n;		/* from i on, as far as n */
 };
 
 struct merge {
@@ -112,7 +128,7 @@ shown_at(const struct merge *m, const struct run *r, uint32_t i)
 static void
 add_run(struct merge *m, struct run r, sp_slice after)
 {
-	uint32_t lo = 0, hi = r.n;
+	uint32_t lo = r.i, hi = r.n;
 
 	while (after.n != 0 && lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -153,12 +169,15 @@ choose(struct merge *m)
 static void
 merge_start(struct merge *m, const struct sp_world *w, enum sp_component_kind kind, sp_slice after)
 {
+	struct run tools = { .server = SERVERS };
+
 	m->w = w;
 	m->kind = kind;
 	m->n = 0;
+	sp_img_tools_of(w->img, w->resource, &tools.i, &tools.n);
 	if (kind == SP_COMPONENT_TOOL)
-		add_run(m, (struct run){ .server = SERVERS, .n = w->img->head->tools.n }, after);
-	for (uint32_t s = 0; s < servers_of(w); s++)
+		add_run(m, tools, after);
+	for (EACH_SERVER(w, s))
 		if (w->catalogs[s] != NULL)
 			add_run(m, (struct run){ .server = s, .n = sp_catalog_count(w->catalogs[s], kind) }, after);
 	choose(m);
@@ -300,7 +319,7 @@ found_rules(const struct sp_world *w, struct sp_found *out, uint32_t server, enu
 static bool
 find_named(const struct sp_world *w, enum sp_component_kind kind, sp_slice shown, struct sp_found *out)
 {
-	for (uint32_t s = 0; s < servers_of(w); s++) {
+	for (EACH_SERVER(w, s)) {
 		sp_slice own;
 
 		if (server_at(w, s)->kind != SP_SERVER_MCP)
@@ -318,7 +337,7 @@ find_named(const struct sp_world *w, enum sp_component_kind kind, sp_slice shown
 static bool
 find_tool(const struct sp_world *w, sp_slice shown, struct sp_found *out)
 {
-	uint32_t tool = sp_img_find_tool(w->img, shown);
+	uint32_t tool = sp_img_find_tool(w->img, w->resource, shown);
 
 	if (tool == UINT32_MAX)
 		return find_named(w, SP_COMPONENT_TOOL, shown, out);
@@ -330,7 +349,7 @@ find_tool(const struct sp_world *w, sp_slice shown, struct sp_found *out)
 static bool
 find_listed(const struct sp_world *w, enum sp_component_kind kind, sp_slice uri, struct sp_found *out)
 {
-	for (uint32_t s = 0; s < servers_of(w); s++)
+	for (EACH_SERVER(w, s))
 		if (w->catalogs[s] != NULL && found_item(out, sp_catalog_find(w->catalogs[s], kind, uri)))
 			return true;
 	return false;
@@ -342,7 +361,7 @@ find_unlisted(const struct sp_world *w, enum sp_component_kind kind, sp_slice ur
 {
 	uint32_t only = UINT32_MAX;
 
-	for (uint32_t s = 0; s < servers_of(w); s++) {
+	for (EACH_SERVER(w, s)) {
 		bool may = is_unknown(w, s) || (w->catalogs[s] != NULL && (w->caps[s] & SP_CAP_RESOURCES) != 0);
 
 		if (!may || !found_rules(w, out, s, kind, uri) || out->c.nrules == 0)
@@ -361,7 +380,7 @@ find_resource(const struct sp_world *w, sp_slice uri, struct sp_found *out)
 		return false;
 	if (find_listed(w, SP_COMPONENT_RESOURCE, uri, out))
 		return true;
-	for (uint32_t s = 0; s < servers_of(w); s++)
+	for (EACH_SERVER(w, s))
 		if (w->catalogs[s] != NULL && sp_catalog_template(w->catalogs[s], uri) != NULL)
 			return found_rules(w, out, s, SP_COMPONENT_RESOURCE, uri);
 	return find_unlisted(w, SP_COMPONENT_RESOURCE, uri, out);
@@ -373,7 +392,7 @@ find_template(const struct sp_world *w, sp_slice uri, struct sp_found *out)
 {
 	if (find_listed(w, SP_COMPONENT_TEMPLATE, uri, out) || find_listed(w, SP_COMPONENT_RESOURCE, uri, out))
 		return true;
-	for (uint32_t s = 0; s < servers_of(w); s++)
+	for (EACH_SERVER(w, s))
 		if (is_unknown(w, s))
 			return sp_res_template_ok(uri) && find_unlisted(w, SP_COMPONENT_TEMPLATE, uri, out);
 	return false;
@@ -419,7 +438,7 @@ sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
 {
 	uint32_t caps = SP_CAP_TOOLS;
 
-	for (uint32_t s = 0; s < servers_of(w); s++) {
+	for (EACH_SERVER(w, s)) {
 		uint32_t has = 0;
 
 		if (is_unknown(w, s))
@@ -442,16 +461,18 @@ sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
 void
 sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who)
 {
-	for (uint32_t s = 0; w->instructions != NULL && s < servers_of(w); s++) {
-		if (w->instructions[s].n == 0 || w->catalogs[s] == NULL)
+	for (EACH_SERVER(w, s)) {
+		if (w->instructions == NULL || w->instructions[s].n == 0 || w->catalogs[s] == NULL)
 			continue;
 		if (!lists_any(w, s, SP_COMPONENT_TOOL, who) && !lists_any(w, s, SP_COMPONENT_RESOURCE, who) &&
 		    !lists_any(w, s, SP_COMPONENT_TEMPLATE, who) && !lists_any(w, s, SP_COMPONENT_PROMPT, who))
 			continue;
 		if (o->n != 0)
 			sp_out_str(o, "\n\n");
-		sp_out_slice(o, sp_img_str(w->img, SP_IMG_AT(w->img, w->img->head->servers, server, s)->name));
-		sp_out_str(o, ": ");
+		if (resource_at(w)->alone == 0) {
+			sp_out_slice(o, sp_img_str(w->img, server_at(w, s)->name));
+			sp_out_str(o, ": ");
+		}
 		sp_out_slice(o, w->instructions[s]);
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * Lists over the image and the catalogues of mcp servers: what this caller may see, sorted by shown name (resources and
  * templates by URI), in pages.  A cursor is the last name listed with a keyed mark over it, the kind and the caller, so
- * that a forged one, or one of another caller or list, is refused; what follows it is filtered anew, so it grants nothing.
+ * that a forged one, or one of another caller, resource or list, is refused; what follows it is filtered anew, so it grants nothing.
  */
 #ifndef SP_MCP_LIST_H
 #define SP_MCP_LIST_H
@@ -12,13 +12,14 @@
 
 enum { SP_PAGE_ITEMS = 200, SP_PAGE_BYTES = 262144, SP_CURSOR_MAX = 5632, SP_FOUND_RULES = 2048 };
 
-/* At most 256 servers, as the loader writes them. */
+/* What is served at one resource.  At most 256 servers, as the loader writes them. */
 struct sp_world {
 	const struct sp_image *img;
 	struct sp_catalog *const *catalogs;	/* one a server; NULL: not of kind mcp, or not known yet */
 	const uint32_t *caps;			/* one a server: enum sp_mcp_cap, of those that are known */
 	struct sp_hash_key key;
 	const sp_slice *instructions;		/* one a server, or NULL: none has any */
+	uint32_t resource;			/* index: of its servers only */
 };
 
 /* The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
@@ -45,7 +46,8 @@ SP_MUST bool sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask,
 /* What we can do for this caller: tools, and of every server that has something this caller's lists show, what that server
  * can.  A server that is not known yet may have lists of every kind: a client asks for our capabilities only once. */
 uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who);
-/* What servers say about their use: of every server that has something this caller's lists show, each under its name. */
+/* What servers say about their use: of every server that has something this caller's lists show, each under its name, but
+ * that of one that is alone. */
 void sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who);
 
 #endif

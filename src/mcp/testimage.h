@@ -145,7 +145,7 @@ ti_tools(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 		t[n++] = ti_tool(b, name, name, o->pad, open, 1);
 	}
 	h->tools = SP_IMGB_ARRAY(b, t, n);
-	h->tool_index = sp_imgb_tool_index(b, t, n);
+	h->tool_index = sp_imgb_tool_index(b, h, t, n);
 }
 
 static inline uint64_t
@@ -159,19 +159,21 @@ ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
 	sp_slice hosts[] = { SP_LIT("localhost:8420"), SP_LIT("127.0.0.1:8420"), SP_LIT("[::1]:8420") };
 	sp_slice origins[] = { SP_LIT("http://localhost:8420") };
+	struct sp_img_resource at;
 
 	*h = (struct sp_img_head){ .generation = 1, .url = ti_str(b, "http://localhost:8420/mcp"),
-	    .origin = ti_str(b, "http://localhost:8420"), .path = ti_str(b, "/mcp"),
-	    .metadata_url = ti_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/mcp"),
-	    .metadata_path = ti_str(b, "/.well-known/oauth-protected-resource/mcp"),
+	    .origin = ti_str(b, "http://localhost:8420"),
 	    .hosts = sp_imgb_texts(b, hosts, 3), .origins = sp_imgb_texts(b, origins, 1),
 	    .limit_head = 16384, .limit_body = ti_or(o->limit_body, 1 << 20), .limit_answer = 8 << 20, .limit_depth = 64,
 	    .limit_connections = ti_or(o->limit_connections, 64), .limit_in_flight = 16,
 	    .limit_calls = ti_or(o->limit_calls, 300), .limit_calls_ms = 60000, .head_ms = ti_or(o->head_ms, 10000),
 	    .body_ms = ti_or(o->body_ms, 30000), .idle_ms = ti_or(o->idle_ms, 60000), .call_ms = ti_or(o->call_ms, 60000),
 	    .anonymous = o->anonymous ? 2 : 0 };
+	at = (struct sp_img_resource){ .path = ti_str(b, "/mcp"), .url = h->url,
+	    .metadata_url = ti_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/mcp") };
 	if (!o->no_metadata)
-		h->metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/mcp\"}");
+		at.metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/mcp\"}");
+	sp_imgb_resources(b, h, &at, 1);
 }
 
 static inline void

@@ -6,6 +6,7 @@ enum { WAYS = 8, ENTRIES_MAX = 1 << 20 };
 
 struct slot {
 	uint8_t	 hash[32];
+	uint32_t resource;
 	struct sp_principal *who;	/* NULL: empty */
 	struct sp_cache_life life;
 	uint64_t used;			/* the clock below, when last found */
@@ -62,20 +63,21 @@ set_of(struct sp_cache *c, const uint8_t hash[32])
 }
 
 static struct slot *
-slot_of(struct sp_cache *c, const uint8_t hash[32])
+slot_of(struct sp_cache *c, uint32_t resource, const uint8_t hash[32])
 {
 	struct slot *s = set_of(c, hash);
 
 	for (size_t i = 0; i < WAYS; i++)
-		if (s[i].who != NULL && memcmp(s[i].hash, hash, 32) == 0)
+		if (s[i].who != NULL && s[i].resource == resource && memcmp(s[i].hash, hash, 32) == 0)
 			return &s[i];
 	return NULL;
 }
 
 struct sp_principal *
-sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_t epoch, uint64_t *inner)
+sp_cache_find(struct sp_cache *c, uint32_t resource, const uint8_t hash[32], int64_t now_s, uint64_t epoch,
+    uint64_t *inner)
 {
-	struct slot *s = slot_of(c, hash);
+	struct slot *s = slot_of(c, resource, hash);
 
 	if (s == NULL)
 		return NULL;
@@ -89,9 +91,9 @@ sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_
 }
 
 void
-sp_cache_del(struct sp_cache *c, const uint8_t hash[32])
+sp_cache_del(struct sp_cache *c, uint32_t resource, const uint8_t hash[32])
 {
-	struct slot *s = slot_of(c, hash);
+	struct slot *s = slot_of(c, resource, hash);
 
 	if (s != NULL)
 		sp_principal_drop(&s->who);
@@ -109,9 +111,10 @@ oldest(struct slot s[WAYS])
 }
 
 void
-sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *who, const struct sp_cache_life *life)
+sp_cache_put(struct sp_cache *c, uint32_t resource, const uint8_t hash[32], struct sp_principal *who,
+    const struct sp_cache_life *life)
 {
-	struct slot *s = set_of(c, hash), *at = slot_of(c, hash);
+	struct slot *s = set_of(c, hash), *at = slot_of(c, resource, hash);
 
 	for (size_t i = 0; at == NULL && i < WAYS; i++)
 		if (s[i].who == NULL)
@@ -119,6 +122,6 @@ sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *wh
 	if (at == NULL)
 		at = oldest(s);
 	sp_principal_drop(&at->who);
-	*at = (struct slot){ .who = sp_principal_hold(who), .life = *life, .used = ++c->clock };
+	*at = (struct slot){ .resource = resource, .who = sp_principal_hold(who), .life = *life, .used = ++c->clock };
 	memcpy(at->hash, hash, 32);
 }

@@ -1,5 +1,5 @@
 /*
- * Verified tokens by SHA-256 of their exact bytes.  Sets of eight slots: a lookup looks at eight, a full set gives up
+ * Verified tokens by SHA-256 of their exact bytes and the resource that they were shown to (threat row B17).  Sets of eight slots: a lookup looks at eight, a full set gives up
  * the slot that was not used for longest.  Which set a hash falls into depends on a key, so nobody can aim.
  */
 #ifndef SP_OAUTH_CACHE_H
@@ -16,10 +16,11 @@ void sp_cache_free(struct sp_cache **c);
 struct sp_cache_life { int64_t dies_s; uint64_t epoch, inner; };
 
 /* Borrowed; NULL when it is not there, has died, or is of another epoch.  *inner: as it was put. */
-struct sp_principal *sp_cache_find(struct sp_cache *c, const uint8_t hash[32], int64_t now_s, uint64_t epoch,
-    uint64_t *inner);
-void sp_cache_del(struct sp_cache *c, const uint8_t hash[32]);
+struct sp_principal *sp_cache_find(struct sp_cache *c, uint32_t resource, const uint8_t hash[32], int64_t now_s,
+    uint64_t epoch, uint64_t *inner);
+void sp_cache_del(struct sp_cache *c, uint32_t resource, const uint8_t hash[32]);
 /* Takes a reference of its own. */
-void sp_cache_put(struct sp_cache *c, const uint8_t hash[32], struct sp_principal *who, const struct sp_cache_life *life);
+void sp_cache_put(struct sp_cache *c, uint32_t resource, const uint8_t hash[32], struct sp_principal *who,
+    const struct sp_cache_life *life);
 
 #endif

@@ -116,7 +116,7 @@ build_head(struct sp_img_head *head)
 	};
 	struct sp_img_scope scope = { .name = str("dns:read"), .closure = bits(1) };
 
-	*head = (struct sp_img_head){ .url = str(AUD), .origin = str("https://g.example"), .path = str("/mcp"), .limit_calls = 300,
+	*head = (struct sp_img_head){ .url = str(AUD), .origin = str("https://g.example"), .limit_calls = 300,
 		.limit_calls_ms = 60000, .authorities = SP_IMGB_ARRAY(&built, authority, 2),
 		.accounts = SP_IMGB_ARRAY(&built, account, 3), .scopes = SP_IMGB_ARRAY(&built, &scope, 1), .tags = one("ops") };
 }
@@ -132,7 +132,7 @@ build(void)
 	build_rest(s);
 	build_head(&head);
 	head.sources = SP_IMGB_ARRAY(&built, s, SOURCES);
-	head.tool_index = sp_imgb_tool_index(&built, NULL, 0);
+	sp_imgb_resources(&built, &head, &(struct sp_img_resource){ .path = str("/mcp"), .url = str(AUD) }, 1);
 	if (sp_imgb_finish(&built, &head, &e) != SP_OK || sp_image_check(built.o.p, built.o.n, &img, &e) != SP_OK)
 		fail_msg("image: %s", e.log);
 }
@@ -244,7 +244,7 @@ verified(sp_slice t, uint64_t epoch)
 {
 	struct sp_principal *who = NULL;
 
-	return sp_verify(v, t, NOW, epoch, &who, NULL) == SP_OK ? who : NULL;
+	return sp_verify(v, 0, t, NOW, epoch, &who, NULL) == SP_OK ? who : NULL;
 }
 
 static void
@@ -292,7 +292,7 @@ test_before_the_first_set(void **state)
 		sp_slice t = rows[i].key == 'h' ? hs_token(&o, rows[i].alg, rows[i].claims) :
 		    token(&o, key_b, rows[i].alg, rows[i].kid, rows[i].claims);
 
-		CHECK(rows[i].name, sp_verify(v, t, NOW, EPOCH, &who, &e) == rows[i].want && who == NULL);
+		CHECK(rows[i].name, sp_verify(v, 0, t, NOW, EPOCH, &who, &e) == rows[i].want && who == NULL);
 		CHECK(rows[i].name, sp_verifier_wants_keys(v, &authority) == rows[i].wants);
 		CHECK(rows[i].name, authority == (rows[i].wants ? 0 : 99));
 	}
@@ -348,7 +348,7 @@ test_fetched(void **state)
 
 		CHECK("B23 another source accepts", who != NULL && who->source == ELSEWHERE);
 		sp_principal_drop(&who);
-		CHECK("27 B23 nobody accepts, one is down: 503, not 401", sp_verify(v,
+		CHECK("27 B23 nobody accepts, one is down: 503, not 401", sp_verify(v, 0,
 		    token(&o, key_b, SP_ES256, "b", F(ANN)), NOW, EPOCH, &none, &e) == SP_E_UNAVAILABLE);
 		CHECK("B23 the reason", strstr(e.log, "source fetched: its key set could not be fetched") != NULL);
 	}
@@ -399,7 +399,7 @@ test_rotation(void **state)
 	again = verified(ta, EPOCH);
 	sp_principal_drop(&again);
 	assert_int_equal(sp_verifier_keys(v, 0, SP_E_UNAVAILABLE, SP_LIT(""), NULL), SP_OK);
-	CHECK("C03 too old to be used", sp_verify(v, ta, NOW, EPOCH, &again, NULL) == SP_E_UNAVAILABLE);
+	CHECK("C03 too old to be used", sp_verify(v, 0, ta, NOW, EPOCH, &again, NULL) == SP_E_UNAVAILABLE);
 	CHECK("no such authority", sp_verifier_keys(v, 2, SP_OK, SP_LIT("{\"keys\":[]}"), NULL) == SP_E_BUG);
 	sp_principal_drop(&first);
 	sp_out_free(&o);
@@ -458,19 +458,19 @@ test_mac(void **state)
 	fresh();
 	tok = hs_token(&o, SP_HS256, H(ANN));
 	sp_sha256(tok, hash);
-	CHECK("no key of keeper's yet", sp_verify_ticket(v, tok, SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_UNAVAILABLE);
+	CHECK("no key of keeper's yet", sp_verify_ticket(v, 0, tok, SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_UNAVAILABLE);
 	learn_statement_key(keeper);
-	CHECK("a ticket is needed", sp_verify_ticket(v, tok, SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_TICKET);
+	CHECK("a ticket is needed", sp_verify_ticket(v, 0, tok, SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_TICKET);
 	assert_true(need.source == MAC && !need.peer && need.alg == SP_HS256 && need.mac.n == 32);
 	assert_memory_equal(need.token_hash, hash, 32);
 	assert_true(need.input.p == tok.p && tok.p[need.input.n] == '.');
-	CHECK("also without a place for the need", sp_verify(v, tok, NOW, EPOCH, &who, NULL) == SP_E_TICKET);
-	CHECK("accepted", sp_verify_ticket(v, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who, &need, NULL) == SP_OK);
+	CHECK("also without a place for the need", sp_verify(v, 0, tok, NOW, EPOCH, &who, NULL) == SP_E_TICKET);
+	CHECK("accepted", sp_verify_ticket(v, 0, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who, &need, NULL) == SP_OK);
 	assert_true(who->source == MAC && sp_eq(who->user, SP_LIT("ann")) && who->expires_s == NOW + 630);
-	CHECK("remembered without the ticket", sp_verify(v, tok, NOW + 59, EPOCH, &again, NULL) == SP_OK && again == who);
+	CHECK("remembered without the ticket", sp_verify(v, 0, tok, NOW + 59, EPOCH, &again, NULL) == SP_OK && again == who);
 	sp_principal_drop(&again);
-	CHECK("until the ticket ends", sp_verify(v, tok, NOW + 60, EPOCH, &again, NULL) == SP_E_TICKET);
-	CHECK("with the old ticket too", sp_verify_ticket(v, tok, sp_out_view(&t), NOW + 60, EPOCH, &again, &need, NULL) == SP_E_TICKET);
+	CHECK("until the ticket ends", sp_verify(v, 0, tok, NOW + 60, EPOCH, &again, NULL) == SP_E_TICKET);
+	CHECK("with the old ticket too", sp_verify_ticket(v, 0, tok, sp_out_view(&t), NOW + 60, EPOCH, &again, &need, NULL) == SP_E_TICKET);
 	sp_principal_drop(&who);
 	sp_out_free(&o);
 	sp_out_free(&t);
@@ -520,7 +520,7 @@ test_mac_rows(void **state)
 		if (rows[i].source != NULL)
 			word = mac_ticket(&t, keeper, rows[i].for_other ? hs_token(&x, SP_HS256, H("\"sub\":\"amy\"")) : tok,
 			    rows[i].source, NOW + rows[i].ends);
-		st = sp_verify_ticket(v, tok, word, NOW, EPOCH, &who, &need, &e);
+		st = sp_verify_ticket(v, 0, tok, word, NOW, EPOCH, &who, &need, &e);
 		if (st != rows[i].want)
 			fail_msg("%s: %d %s", rows[i].name, (int)st, e.log);
 		CHECK(rows[i].name, (who != NULL) == (rows[i].accepted >= 0));
@@ -548,18 +548,18 @@ test_confusion(void **state)
 	CHECK("A08 a signed token, whose source has a public key", (who = verified(tok, EPOCH)) != NULL && who->source == BESIDE_MAC);
 	sp_principal_drop(&who);
 	tok = token(&o, key_b, SP_ES256, NULL, H(ANN));
-	CHECK("A08 a ticket does not sign", sp_verify_ticket(v, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who,
+	CHECK("A08 a ticket does not sign", sp_verify_ticket(v, 0, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who,
 	    NULL, NULL) == SP_E_BAD_TOKEN);
-	CHECK("A08 nor does one of the source with the public key", sp_verify_ticket(v, tok,
+	CHECK("A08 nor does one of the source with the public key", sp_verify_ticket(v, 0, tok,
 	    mac_ticket(&t, keeper, tok, "beside-mac", NOW + 60), NOW, EPOCH, &who, NULL, NULL) == SP_E_BAD_TOKEN);
 	tok = hs_token(&o, SP_HS256, F(ANN));
-	CHECK("A07 a ticket for a source with fetched keys", sp_verify_ticket(v, tok,
+	CHECK("A07 a ticket for a source with fetched keys", sp_verify_ticket(v, 0, tok,
 	    mac_ticket(&t, keeper, tok, "fetched", NOW + 60), NOW, EPOCH, &who, NULL, NULL) == SP_E_BAD_TOKEN);
 	CHECK("A01 none", verified(SP_LIT("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2FzL2gifQ.AA"), EPOCH) == NULL);
 	tok = hs_token(&o, SP_HS256, H(ANN));
-	CHECK("signed by somebody else", sp_verify_ticket(v, tok, mac_ticket(&t, other_keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who,
+	CHECK("signed by somebody else", sp_verify_ticket(v, 0, tok, mac_ticket(&t, other_keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who,
 	    NULL, NULL) == SP_E_TICKET);
-	CHECK("accepted", sp_verify_ticket(v, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who, NULL, NULL) == SP_OK);
+	CHECK("accepted", sp_verify_ticket(v, 0, tok, mac_ticket(&t, keeper, tok, "mac", NOW + 60), NOW, EPOCH, &who, NULL, NULL) == SP_OK);
 	sp_principal_drop(&who);
 	learn_statement_key(keeper);
 	CHECK("the same key again forgets nothing", (who = verified(tok, EPOCH)) != NULL);
@@ -595,12 +595,12 @@ test_peer(void **state)
 	sp_out_heap(&t, 1 << 20);
 	sp_out_heap(&o, 1 << 20);
 	fresh();
-	CHECK("no key of keeper's yet", sp_verify_ticket(v, SP_LIT(""), SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_UNAVAILABLE);
+	CHECK("no key of keeper's yet", sp_verify_ticket(v, 0, SP_LIT(""), SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_UNAVAILABLE);
 	learn_statement_key(keeper);
-	CHECK("asks", sp_verify_ticket(v, SP_LIT(""), SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_TICKET && need.peer &&
+	CHECK("asks", sp_verify_ticket(v, 0, SP_LIT(""), SP_LIT(""), NOW, EPOCH, &who, &need, NULL) == SP_E_TICKET && need.peer &&
 	    need.source == PEER_NOBODY);
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		enum sp_status st = sp_verify_ticket(v, SP_LIT(""), peer_ticket(&t, rows[i].uid, rows[i].source, NOW + 60), NOW, EPOCH, &who,
+		enum sp_status st = sp_verify_ticket(v, 0, SP_LIT(""), peer_ticket(&t, rows[i].uid, rows[i].source, NOW + 60), NOW, EPOCH, &who,
 		    &need, NULL);
 
 		CHECK(rows[i].name, st == rows[i].want && (who != NULL) == (rows[i].accepted >= 0));
@@ -608,18 +608,18 @@ test_peer(void **state)
 			continue;
 		CHECK(rows[i].name, who->source == (uint32_t)rows[i].accepted && sp_eq(who->user, sp_str(rows[i].user)));
 		CHECK(rows[i].name, who->scopes[0] == (rows[i].accepted == PEER_OPS) && who->tags[0] == (rows[i].accepted == PEER_OPS));
-		CHECK("remembered", sp_verify_ticket(v, SP_LIT(""), sp_out_view(&t), NOW + 59, EPOCH, &again, NULL, NULL) == SP_OK && again == who);
+		CHECK("remembered", sp_verify_ticket(v, 0, SP_LIT(""), sp_out_view(&t), NOW + 59, EPOCH, &again, NULL, NULL) == SP_OK && again == who);
 		sp_principal_drop(&again);
-		CHECK("until it ends", sp_verify_ticket(v, SP_LIT(""), sp_out_view(&t), NOW + 60, EPOCH, &again, NULL, NULL) == SP_E_TICKET);
+		CHECK("until it ends", sp_verify_ticket(v, 0, SP_LIT(""), sp_out_view(&t), NOW + 60, EPOCH, &again, NULL, NULL) == SP_E_TICKET);
 		CHECK("its text is no token", verified(sp_out_view(&t), EPOCH) == NULL);
 		sp_principal_drop(&who);
 		fresh();
 		learn_statement_key(keeper);
 	}
-	CHECK("no token is no peer", sp_verify(v, SP_LIT(""), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
-	CHECK("a MAC's ticket is no peer's", sp_verify_ticket(v, SP_LIT(""), mac_ticket(&t, keeper, SP_LIT(""), "nobody", NOW + 60), NOW,
+	CHECK("no token is no peer", sp_verify(v, 0, SP_LIT(""), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
+	CHECK("a MAC's ticket is no peer's", sp_verify_ticket(v, 0, SP_LIT(""), mac_ticket(&t, keeper, SP_LIT(""), "nobody", NOW + 60), NOW,
 	    EPOCH, &who, NULL, NULL) == SP_E_TICKET);
-	CHECK("a peer's ticket is no MAC's", sp_verify_ticket(v, hs_token(&o, SP_HS256, H(ANN)), peer_ticket(&t, 1000, "mac", NOW + 60), NOW,
+	CHECK("a peer's ticket is no MAC's", sp_verify_ticket(v, 0, hs_token(&o, SP_HS256, H(ANN)), peer_ticket(&t, 1000, "mac", NOW + 60), NOW,
 	    EPOCH, &who, NULL, NULL) == SP_E_TICKET);
 	sp_out_free(&t);
 	sp_out_free(&o);
@@ -669,7 +669,7 @@ test_headers(void **state)
 	assert_false(sp_verifier_header(v, 3, &s, &name));
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
 		sp_slice t = sp_str(rows[i].token);
-		enum sp_status st = rows[i].from == AUTHORIZATION ? sp_verify(v, t, NOW, EPOCH, &who, NULL) :
+		enum sp_status st = rows[i].from == AUTHORIZATION ? sp_verify(v, 0, t, NOW, EPOCH, &who, NULL) :
 		    sp_verify_from(v, (uint32_t)rows[i].from, t, NOW, EPOCH, &who, NULL);
 
 		CHECK(rows[i].name, st == (rows[i].accepted >= 0 ? SP_OK : rows[i].accepted == SHORT ? SP_E_SCOPE : SP_E_BAD_TOKEN));
@@ -731,7 +731,7 @@ test_one_text(void **state)
 			"{\"iss\":\"https://as/f\",\"aud\":\"" AUD "\",\"exp\":1," ANN "}" };
 
 		t[i] = token(&o, i == 1 ? key_b : key_a, SP_ES256, i == 0 ? "x" : "a", claims[i]);
-		CHECK("D08 refused", sp_verify(v, t[i], NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
+		CHECK("D08 refused", sp_verify(v, 0, t[i], NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
 		CHECK("D08 unknown kid, bad signature, no user, wrong aud, expired", strcmp(e.pub, "invalid token") == 0);
 		CHECK("D08 the operator knows", e.log[0] != '\0');
 	}

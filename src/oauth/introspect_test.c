@@ -140,6 +140,7 @@ build(struct sp_imgb *b, struct sp_image *img)
 	s.claim_user = sp_imgb_str(b, SP_LIT("sub"));
 	s.claim_tags = sp_imgb_str(b, SP_LIT("realm.roles"));
 	s.claim_scopes = sp_imgb_str(b, SP_LIT("scope"));
+	sp_imgb_resources(b, &h, &(struct sp_img_resource){ .path = sp_imgb_str(b, SP_LIT("/mcp")), .url = sp_imgb_str(b, SP_LIT(AUD)) }, 1);
 	h.sources = SP_IMGB_ARRAY(b, &s, 1);
 	h.scopes = SP_IMGB_ARRAY(b, scopes, 2);
 	h.tags = sp_imgb_texts(b, tags, 2);

@@ -113,10 +113,11 @@ sp_statement_source(sp_slice name, uint8_t out[16])
 
 /* Each text by its own hash, so that no border between two can move. */
 void
-sp_principal_mark(const struct sp_image *img, const struct sp_principal *who, uint8_t out[32])
+sp_principal_mark(const struct sp_image *img, uint32_t resource, const struct sp_principal *who, uint8_t out[32])
 {
+	const struct sp_img_resource *at = SP_IMG_AT(img, img->head->resources, resource, resource);
 	const struct sp_img_source *src = SP_IMG_AT(img, img->head->sources, source, who->source);
-	const sp_slice part[] = { sp_img_str(img, src->name), who->issuer, who->user, who->client_id };
+	const sp_slice part[] = { sp_img_str(img, at->url), sp_img_str(img, src->name), who->issuer, who->user, who->client_id };
 	uint8_t all[SP_COUNT(part)][32];
 
 	for (size_t i = 0; i < SP_COUNT(part); i++)

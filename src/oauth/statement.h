@@ -39,7 +39,8 @@ SP_MUST enum sp_status sp_statement_read(struct sp_pkey *key, sp_slice bytes, in
 /* How a statement names a source. */
 void sp_statement_source(sp_slice name, uint8_t out[16]);
 
-/* Who somebody is, for telling callers apart: SHA-256 over the names of source, issuer, user and client. */
-void sp_principal_mark(const struct sp_image *img, const struct sp_principal *who, uint8_t out[32]);
+/* Who somebody is at a resource, for telling callers and their sessions apart: SHA-256 over the identifier of the resource
+ * and the names of source, issuer, user and client. */
+void sp_principal_mark(const struct sp_image *img, uint32_t resource, const struct sp_principal *who, uint8_t out[32]);
 
 #endif

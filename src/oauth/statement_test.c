@@ -162,7 +162,7 @@ mark(struct sp_image *img, uint32_t source, const char *issuer, const char *user
 {
 	struct sp_principal p = { .source = source, .issuer = sp_str(issuer), .user = sp_str(user), .client_id = sp_str(client) };
 
-	sp_principal_mark(img, &p, out);
+	sp_principal_mark(img, 0, &p, out);
 }
 
 /* E21: a session belongs to one caller. */
@@ -181,6 +181,7 @@ test_mark(void **state)
 	};
 	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_STATIC } };
 	struct sp_img_head head = { .limit_calls = 1, .limit_calls_ms = 1 };
+	struct sp_img_resource at = { .alone = 0 };
 	uint8_t want[32], got[32];
 	struct sp_image img;
 	struct sp_imgb b;
@@ -190,8 +191,9 @@ test_mark(void **state)
 	src[1].name = sp_imgb_str(&b, SP_LIT("two"));
 	head.sources = SP_IMGB_ARRAY(&b, src, 2);
 	head.url = sp_imgb_str(&b, SP_LIT("https://g.example/mcp"));
-	head.path = sp_imgb_str(&b, SP_LIT("/mcp"));
-	head.tool_index = sp_imgb_tool_index(&b, NULL, 0);
+	at.path = sp_imgb_str(&b, SP_LIT("/mcp"));
+	at.url = head.url;
+	sp_imgb_resources(&b, &head, &at, 1);
 	assert_int_equal(sp_imgb_finish(&b, &head, NULL), SP_OK);
 	assert_int_equal(sp_image_check(b.o.p, b.o.n, &img, NULL), SP_OK);
 	mark(&img, 0, "https://as", "ann", "cli", want);

@@ -82,7 +82,7 @@ judge_mac(struct sp_verifier *v, struct sp_asking *q, const struct sp_ticket_nee
 enum sp_status
 sp_verifier_ask_mac(struct sp_verifier *v, uint32_t source, struct sp_asking *q, struct sp_err *e)
 {
-	struct sp_claims_want want = sp_verifier_want(v, source, q->now_s);
+	struct sp_claims_want want = sp_verifier_want(v, source, q);
 	struct sp_ticket_need need;
 	struct sp_verified open;
 	struct sp_jws_mac mac;

@@ -13,12 +13,12 @@ takes_jwt(const struct sp_img_source *s)
 static enum sp_status
 jwt_open(const struct sp_image *img, const struct sp_img_source *s, struct sp_vsource *out, struct sp_err *e)
 {
-	if (s->issuer.n == 0 || s->audiences.n == 0)
+	if (s->issuer.n == 0 || (s->audiences.n == 0 && s->own_audience == 0))
 		return sp_fail(e, SP_E_CONFIG, NULL, "issuer or audience is empty");
 	/* RFC 8725 section 3.2: what verifies a signature and what makes a MAC never serve the same source. */
 	if ((s->authority != 0) + (s->keys_ref.n != 0) + (s->keys.n != 0) > 1)
 		return sp_fail(e, SP_E_CONFIG, NULL, "its keys come from more than one place");
-	out->audiences = calloc(s->audiences.n, sizeof *out->audiences);
+	out->audiences = calloc(s->audiences.n + 1u, sizeof *out->audiences);
 	if (out->audiences == NULL)
 		return sp_fail(e, SP_E_FULL, NULL, "no memory for a source");
 	for (uint32_t i = 0; i < s->audiences.n; i++)
@@ -171,14 +171,18 @@ sp_verifier_worse(const struct sp_verifier *v, uint32_t source, enum sp_status s
 }
 
 struct sp_claims_want
-sp_verifier_want(const struct sp_verifier *v, uint32_t source, int64_t now_s)
+sp_verifier_want(const struct sp_verifier *v, uint32_t source, const struct sp_asking *q)
 {
 	const struct sp_vsource *s = &v->sources[source];
-
-	return (struct sp_claims_want){
+	struct sp_claims_want want = {
 		.issuer = sp_img_str(v->img, s->img->issuer), .audiences = s->audiences,
-		.naudiences = s->img->audiences.n, .now_s = now_s, .leeway_s = SP_LEEWAY_S,
+		.naudiences = s->img->audiences.n, .now_s = q->now_s, .leeway_s = SP_LEEWAY_S,
 	};
+
+	/* RFC 8707, threat row B01: what was given for one resource is not taken by another. */
+	if (s->img->own_audience != 0)
+		want.resource = sp_img_str(v->img, SP_IMG_AT(v->img, v->img->head->resources, resource, q->resource)->url);
+	return want;
 }
 
 void
@@ -200,7 +204,7 @@ sp_verifier_finish(struct sp_verifier *v, struct sp_asking *q, struct sp_who *w,
 static enum sp_status
 ask(struct sp_verifier *v, uint32_t i, struct sp_asking *q, struct sp_err *e)
 {
-	struct sp_claims_want want = sp_verifier_want(v, i, q->now_s);
+	struct sp_claims_want want = sp_verifier_want(v, i, q);
 	const struct sp_keyset *keys;
 	struct sp_verified open;
 	int64_t exp_s = 0;
@@ -272,11 +276,11 @@ static struct sp_principal *
 remembered(struct sp_verifier *v, const struct sp_asking *q, uint64_t epoch)
 {
 	uint64_t inner = 0;
-	struct sp_principal *p = sp_cache_find(v->cache, q->hash, q->now_s, epoch, &inner);
+	struct sp_principal *p = sp_cache_find(v->cache, q->resource, q->hash, q->now_s, epoch, &inner);
 
 	if (p == NULL || inner == inner_epoch(v, p->source))
 		return p;
-	sp_cache_del(v->cache, q->hash);
+	sp_cache_del(v->cache, q->resource, q->hash);
 	return NULL;
 }
 
@@ -296,7 +300,7 @@ remember(struct sp_verifier *v, const struct sp_asking *q, uint64_t epoch)
 	struct sp_cache_life life = { q->dies_s, epoch, inner_epoch(v, q->who->source) };
 
 	if (q->dies_s > q->now_s)
-		sp_cache_put(v->cache, q->hash, q->who, &life);
+		sp_cache_put(v->cache, q->resource, q->hash, q->who, &life);
 }
 
 static enum sp_status
@@ -325,13 +329,16 @@ answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_pri
 }
 
 enum sp_status
-sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t now_s, uint64_t epoch,
-    struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e)
+sp_verify_ticket(struct sp_verifier *v, uint32_t resource, sp_slice token, sp_slice ticket, int64_t now_s,
+    uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e)
 {
-	struct sp_asking q = { .token = token, .ticket = ticket, .need = need, .now_s = steady(v, now_s), .dies_s = INT64_MIN };
+	struct sp_asking q = { .token = token, .ticket = ticket, .resource = resource, .need = need, .now_s = steady(v, now_s),
+	    .dies_s = INT64_MIN };
 
 	if (need != NULL)
 		*need = (struct sp_ticket_need){ 0 };
+	if (resource >= v->img->head->resources.n)
+		return sp_fail(e, SP_E_BUG, NULL, "no such resource");
 	if (token.n > SP_TOKEN_MAX)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is over %d bytes", SP_TOKEN_MAX);
 	if (token.n != 0)
@@ -342,12 +349,12 @@ sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t
 }
 
 enum sp_status
-sp_verify(struct sp_verifier *v, sp_slice token, int64_t now_s, uint64_t epoch, struct sp_principal **who,
-    struct sp_err *e)
+sp_verify(struct sp_verifier *v, uint32_t resource, sp_slice token, int64_t now_s, uint64_t epoch,
+    struct sp_principal **who, struct sp_err *e)
 {
 	if (token.n == 0)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is empty");
-	return sp_verify_ticket(v, token, SP_LIT(""), now_s, epoch, who, NULL, e);
+	return sp_verify_ticket(v, resource, token, SP_LIT(""), now_s, epoch, who, NULL, e);
 }
 
 enum sp_status

@@ -1,7 +1,7 @@
 /*
  * MultiAuth over the sources of an image: a token in, a principal or one refusal out (config.md section 2).
  * A JWT goes only to sources whose `issuer` equals its unverified `iss`; "spt_…" only to `static`.
- * Verified tokens are cached by SHA-256 of their exact bytes, bounded, dying at `exp` and with the epoch;
+ * Verified tokens are cached by resource and SHA-256 of their exact bytes, bounded, dying at `exp` and with the epoch;
  * refusals are not cached, so unauthenticated traffic evicts nobody.  Pure: time and epoch are arguments.
  */
 #ifndef SP_OAUTH_VERIFIER_H
@@ -21,11 +21,12 @@ SP_MUST enum sp_status sp_verifier_new(const struct sp_image *img, uint32_t cach
     struct sp_verifier **out, struct sp_err *e);
 void sp_verifier_free(struct sp_verifier **v);
 
-/* SP_OK: *who is held for the caller (sp_principal_drop).  SP_E_BAD_TOKEN: any refusal; e->log has the reason,
+/* `resource`: the one that was asked (index in the image): a source without an audience of its own takes tokens for that one.
+ * SP_OK: *who is held for the caller (sp_principal_drop).  SP_E_BAD_TOKEN: any refusal; e->log has the reason,
  * e->pub is always the same text.  SP_E_SCOPE: a good token that lacks a scope its source requires of all its callers;
  * e->pub has all of these, space-separated.  SP_E_UNAVAILABLE: nobody accepted and a source that serves it could not answer.
  * `epoch`: the shared revocation epoch; a cached entry from another epoch is verified anew. */
-SP_MUST enum sp_status sp_verify(struct sp_verifier *v, sp_slice token, int64_t now_s, uint64_t epoch,
+SP_MUST enum sp_status sp_verify(struct sp_verifier *v, uint32_t resource, sp_slice token, int64_t now_s, uint64_t epoch,
     struct sp_principal **who, struct sp_err *e);
 /* The principal of a request without credential, or NULL when the file has no `anonymous` source.  It lives as long as the
  * verifier; hold and drop do nothing to it. */
@@ -51,8 +52,8 @@ struct sp_ticket_need {
 	sp_slice mac, input;		/* input borrows from the token; mac lies in `macbuf` */
 	uint8_t	 macbuf[64];
 };
-SP_MUST enum sp_status sp_verify_ticket(struct sp_verifier *v, sp_slice token, sp_slice ticket, int64_t now_s,
-    uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e);
+SP_MUST enum sp_status sp_verify_ticket(struct sp_verifier *v, uint32_t resource, sp_slice token, sp_slice ticket,
+    int64_t now_s, uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e);
 /*
  * For a process that does all of this alone (the library).
  * Principals carry facts from now on: all names and claims as texts (struct sp_facts).  SP_E_FULL: no memory.

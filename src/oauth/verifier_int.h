@@ -49,6 +49,7 @@ struct sp_verifier {
 /* One question on its way through the chain. */
 struct sp_asking {
 	sp_slice token, ticket;
+	uint32_t resource;		/* that is asked */
 	int64_t	 now_s;
 	uint8_t	 hash[32];		/* under which the answer is remembered */
 	bool	 vouched;		/* `said` was signed by keeper and is in force */
@@ -66,8 +67,8 @@ enum sp_status sp_verifier_worse(const struct sp_verifier *v, uint32_t source, e
 void sp_verifier_who(struct sp_verifier *v, struct sp_who *w, uint32_t source);
 /* The finished principal into q->who. */
 SP_MUST enum sp_status sp_verifier_finish(struct sp_verifier *v, struct sp_asking *q, struct sp_who *w, struct sp_err *e);
-/* The claims that this source wants. */
-struct sp_claims_want sp_verifier_want(const struct sp_verifier *v, uint32_t source, int64_t now_s);
+/* The claims that this source wants, of a token that was shown to the resource asked. */
+struct sp_claims_want sp_verifier_want(const struct sp_verifier *v, uint32_t source, const struct sp_asking *q);
 
 /* authority.c */
 /* The keys for a token of this source; NULL: SP_E_UNAVAILABLE or SP_E_BAD_TOKEN in *st. */

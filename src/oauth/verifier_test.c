@@ -87,7 +87,7 @@ build(void)
 		{ .name = str("crm:pii"), .closure = bits(1 << PII) },
 	};
 	struct sp_img_source source[SOURCES];
-	struct sp_img_head head = { .url = str(AUD), .origin = str("https://g.example"), .path = str("/mcp"), .anonymous = 1 + ANONYMOUS,
+	struct sp_img_head head = { .url = str(AUD), .origin = str("https://g.example"), .anonymous = 1 + ANONYMOUS,
 		.limit_calls = 300, .limit_calls_ms = 60000 };
 	struct sp_err e = { 0 };
 
@@ -95,7 +95,7 @@ build(void)
 	head.sources = SP_IMGB_ARRAY(&built, source, SOURCES);
 	head.scopes = SP_IMGB_ARRAY(&built, scope, SCOPES);
 	head.tags = sp_imgb_texts(&built, tags, 2);
-	head.tool_index = sp_imgb_tool_index(&built, NULL, 0);
+	sp_imgb_resources(&built, &head, &(struct sp_img_resource){ .path = str("/mcp"), .url = str(AUD) }, 1);
 	if (sp_imgb_finish(&built, &head, &e) != SP_OK || sp_image_check(built.o.p, built.o.n, &img, &e) != SP_OK)
 		fail_msg("image: %s", e.log);
 }
@@ -209,7 +209,7 @@ test_rows(void **state)
 		sp_slice t = token_of(rows[i].key == 'a' ? key_a : key_b, rows[i].claims, &o);
 
 		for (int again = 0; again < 2; again++) {	/* the second answer may come from the cache */
-			enum sp_status st = sp_verify(v, t, NOW, EPOCH, &who, &e);
+			enum sp_status st = sp_verify(v, 0, t, NOW, EPOCH, &who, &e);
 
 			if (rows[i].source < 0) {
 				bool is_short = rows[i].source == SHORT;
@@ -242,17 +242,17 @@ test_principal(void **state)
 	struct sp_out o, p;
 	sp_slice t = token_of(key_a, A("\"sub\":\"ann\",\"azp\":\"cli\",\"jti\":\"1\""), &o);
 
-	assert_int_equal(sp_verify(v, t, NOW, EPOCH, &a, NULL), SP_OK);
+	assert_int_equal(sp_verify(v, 0, t, NOW, EPOCH, &a, NULL), SP_OK);
 	assert_true(sp_eq(a->issuer, SP_LIT("https://as/a")) && sp_eq(a->client_id, SP_LIT("cli")));
 	sp_sha256(t, hash);
 	assert_memory_equal(hash, a->fingerprint, 8);
 	t = token_of(key_a, A("\"sub\":\"ann\",\"client_id\":\"web\",\"azp\":\"cli\",\"jti\":\"2\""), &p);
-	assert_int_equal(sp_verify(v, t, NOW, EPOCH, &b, NULL), SP_OK);
+	assert_int_equal(sp_verify(v, 0, t, NOW, EPOCH, &b, NULL), SP_OK);
 	assert_true(sp_eq(b->client_id, SP_LIT("web")));
 	assert_true(a->key == b->key);		/* one user, one slot, whatever the token */
 	sp_out_free(&p);
 	t = token_of(key_b, D("\"sub\":\"ann\""), &p);
-	assert_int_equal(sp_verify(v, t, NOW, EPOCH, &c, NULL), SP_OK);
+	assert_int_equal(sp_verify(v, 0, t, NOW, EPOCH, &c, NULL), SP_OK);
 	assert_true(a->key != c->key);		/* the same name from another source is somebody else */
 	sp_principal_drop(&a);
 	sp_principal_drop(&b);
@@ -269,7 +269,7 @@ verified(sp_slice t, int64_t now, uint64_t epoch)
 {
 	struct sp_principal *who = NULL;
 
-	return sp_verify(v, t, now, epoch, &who, NULL) == SP_OK ? who : NULL;
+	return sp_verify(v, 0, t, now, epoch, &who, NULL) == SP_OK ? who : NULL;
 }
 
 static void
@@ -404,7 +404,7 @@ test_static(void **state)
 	char hex[65];
 	struct sp_out o;
 
-	CHECK("B23 before keeper has sent them", sp_verify(v, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_UNAVAILABLE);
+	CHECK("B23 before keeper has sent them", sp_verify(v, 0, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_UNAVAILABLE);
 	assert_int_equal(sp_verifier_put(v, &t), SP_OK);
 	CHECK("known before the rest", (who = verified(SP_LIT(SPT), NOW, EPOCH)) != NULL);
 	sp_principal_drop(&who);
@@ -414,15 +414,15 @@ test_static(void **state)
 	assert_true(who->source == STATIC && sp_eq(who->user, SP_LIT("cron")) && sp_eq(who->client_id, SP_LIT("cron")));
 	assert_true(who->scopes[0] == 3 && who->tags[0] == 1 && who->expires_s == NOW + 100);
 	assert_memory_equal(who->fingerprint, t.hash, 8);
-	assert_int_equal(sp_verify(v, SP_LIT(SPT), NOW + 100, EPOCH, &who, &e), SP_E_BAD_TOKEN);
+	assert_int_equal(sp_verify(v, 0, SP_LIT(SPT), NOW + 100, EPOCH, &who, &e), SP_E_BAD_TOKEN);
 	assert_non_null(strstr(e.log, "static token cron expired"));
 	for (size_t i = 0; i < SP_COUNT(strangers); i++)
-		CHECK(strangers[i].name, sp_verify(v, strangers[i].text, NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
+		CHECK(strangers[i].name, sp_verify(v, 0, strangers[i].text, NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
 	sp_out_init(&o, hex, sizeof hex);
 	sp_out_hex(&o, t.hash, 32);
 	CHECK("B22 the hash itself", verified(sp_out_view(&o), NOW, EPOCH) == NULL);
 	sp_verifier_del(v, t.hash);
-	CHECK("revoked", sp_verify(v, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
+	CHECK("revoked", sp_verify(v, 0, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
 	assert_true(sp_eq(who->user, SP_LIT("cron")));	/* a principal in use outlives its token's entry */
 	sp_principal_drop(&who);
 	sp_verifier_del(v, t.hash);
@@ -436,7 +436,7 @@ test_static_sources_rules(void **state)
 	struct sp_err e;
 
 	assert_int_equal(sp_verifier_put(v, &t), SP_OK);
-	CHECK("not of the source's users", sp_verify(v, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
+	CHECK("not of the source's users", sp_verify(v, 0, SP_LIT(SPT), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
 	assert_non_null(strstr(e.log, "mallory"));
 	t.name = SP_LIT("ann\n");
 	assert_int_equal(sp_verifier_put(v, &t), SP_OK);
@@ -447,7 +447,7 @@ test_static_sources_rules(void **state)
 	CHECK("never expires", who != NULL);
 	sp_principal_drop(&who);
 	sp_verifier_del(v, t.hash);
-	assert_int_equal(sp_verify(v, SP_LIT(SPT), NOW, EPOCH, &who, &e), SP_E_BAD_TOKEN);
+	assert_int_equal(sp_verify(v, 0, SP_LIT(SPT), NOW, EPOCH, &who, &e), SP_E_BAD_TOKEN);
 }
 
 static void
@@ -485,11 +485,11 @@ test_limits(void **state)
 	struct sp_out claims, o;
 
 	memset(big, 'a', sizeof big);
-	CHECK("A42 too long", sp_verify(v, sp_mem(big, sizeof big), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
+	CHECK("A42 too long", sp_verify(v, 0, sp_mem(big, sizeof big), NOW, EPOCH, &who, &e) == SP_E_BAD_TOKEN);
 	assert_non_null(strstr(e.log, "over 16384"));
-	CHECK("A42 as long as may be", sp_verify(v, sp_mem(big, SP_TOKEN_MAX), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
+	CHECK("A42 as long as may be", sp_verify(v, 0, sp_mem(big, SP_TOKEN_MAX), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
 	memset(big, '.', sizeof big);
-	CHECK("A38 dots", sp_verify(v, sp_mem(big, SP_TOKEN_MAX), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
+	CHECK("A38 dots", sp_verify(v, 0, sp_mem(big, SP_TOKEN_MAX), NOW, EPOCH, &who, NULL) == SP_E_BAD_TOKEN);
 	sp_out_heap(&claims, 1 << 20);		/* E08: as many scopes as fit */
 	sp_out_str(&claims, "{\"iss\":\"https://as/a\",\"aud\":\"" AUD "\",\"exp\":1700000600,\"sub\":\"ann\",\"scope\":\"");
 	for (unsigned i = 0; i < 5000; i++)
@@ -557,11 +557,11 @@ test_bad_images(void **state)
 		struct sp_err e = { 0 };
 
 		sp_imgb_init(&built, 1 << 20);
-		head = (struct sp_img_head){ .url = str(AUD), .path = str("/mcp"), .limit_calls_ms = 1 };
+		head = (struct sp_img_head){ .url = str(AUD), .limit_calls_ms = 1 };
 		s = jwt("x", "https://x", key_a);
 		s.keys = str(bad[i].keys);
 		head.sources = SP_IMGB_ARRAY(&built, &s, 1);
-		head.tool_index = sp_imgb_tool_index(&built, NULL, 0);
+		sp_imgb_resources(&built, &head, &(struct sp_img_resource){ .path = str("/mcp"), .url = str(AUD) }, 1);
 		if (sp_imgb_finish(&built, &head, &e) != SP_OK || sp_image_check(built.o.p, built.o.n, &other, &e) != SP_OK)
 			fail_msg("%s: %s", bad[i].name, e.log);
 		CHECK(bad[i].name, sp_verifier_new(&other, 16, (struct sp_hash_key){ { 1, 2 } }, &own, &e) == SP_E_CONFIG && own == NULL);

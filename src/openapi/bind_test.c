@@ -237,7 +237,7 @@ rest_holds(struct sp_arena *a, const char *rest, const struct sp_request *q)
 static bool
 row_holds(struct world *w, const struct row *r, struct sp_arena *a)
 {
-	uint32_t at = sp_img_find_tool(&w->img, sp_str(r->tool));
+	uint32_t at = sp_img_find_tool(&w->img, 0, sp_str(r->tool));
 	struct sp_request q = { 0 };
 	struct sp_err e = { 0 };
 	sp_jval *args = NULL;
@@ -280,7 +280,7 @@ test_rows(void **state)
 static enum sp_status
 bind_args(struct world *w, struct sp_arena *a, const char *tool, const char *args, struct sp_request *q, struct sp_err *e)
 {
-	uint32_t at = sp_img_find_tool(&w->img, sp_str(tool));
+	uint32_t at = sp_img_find_tool(&w->img, 0, sp_str(tool));
 	sp_jval *v;
 
 	assert_int_not_equal(at, UINT32_MAX);
@@ -469,7 +469,7 @@ test_schema_guards(void **state)
 
 	world_make(&w);
 	for (size_t i = 0; i < SP_COUNT(cases); i++) {
-		uint32_t at = sp_img_find_tool(&w.img, sp_str(cases[i].tool));
+		uint32_t at = sp_img_find_tool(&w.img, 0, sp_str(cases[i].tool));
 		const struct sp_img_tool *t = SP_IMG_AT(&w.img, w.img.head->tools, tool, at);
 		struct sp_schema *s = NULL;
 		struct sp_arena a;
@@ -490,7 +490,7 @@ test_schema_guards(void **state)
 static enum sp_status
 bind_long(struct world *w, size_t n, size_t room, const char *tool, struct sp_err *e)
 {
-	uint32_t at = sp_img_find_tool(&w->img, sp_str(tool));
+	uint32_t at = sp_img_find_tool(&w->img, 0, sp_str(tool));
 	struct sp_arena in, a;
 	struct sp_request q;
 	struct sp_out o;

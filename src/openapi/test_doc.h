@@ -61,7 +61,7 @@ test_image(struct sp_imgb *b, const struct sp_spec *spec, const sp_slice *slots,
 		.base_path = sp_imgb_str(b, SP_LIT("/api")), .slots = sp_imgb_texts(b, slots, nslots) };
 	struct sp_img_listen listen = { .kind = 0, .host = sp_imgb_str(b, SP_LIT("127.0.0.1")), .host_kind = 1, .port = 1 };
 	struct sp_img_head head = { .url = sp_imgb_str(b, SP_LIT("http://127.0.0.1:1/mcp")),
-		.path = sp_imgb_str(b, SP_LIT("/mcp")), .limit_calls = 300, .limit_calls_ms = 60000, .limit_in_flight = 16 };
+		.limit_calls = 300, .limit_calls_ms = 60000, .limit_in_flight = 16 };
 	const struct sp_spec_op **ops = calloc(spec->nops + 1, sizeof *ops);
 	struct sp_img_tool *tools = calloc(spec->nops + 1, sizeof *tools);
 	uint32_t n = 0;
@@ -79,10 +79,11 @@ test_image(struct sp_imgb *b, const struct sp_spec *spec, const sp_slice *slots,
 			.schema = sp_imgb_str(b, ops[i]->schema), .op = SP_IMGB_ARRAY(b, &op, 1) };
 	}
 	head.sources = SP_IMGB_ARRAY(b, &source, 1);
+	sp_imgb_resources(b, &head, &(struct sp_img_resource){ .path = sp_imgb_str(b, SP_LIT("/mcp")), .url = head.url }, 1);
 	head.servers = SP_IMGB_ARRAY(b, &server, 1);
 	head.listens = SP_IMGB_ARRAY(b, &listen, 1);
 	head.tools = SP_IMGB_ARRAY(b, tools, n);
-	head.tool_index = sp_imgb_tool_index(b, tools, n);
+	head.tool_index = sp_imgb_tool_index(b, &head, tools, n);
 	st = sp_imgb_finish(b, &head, e);
 	free(tools);
 	free(ops);

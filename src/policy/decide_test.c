@@ -109,12 +109,12 @@ fits(const struct sp_image *img, const struct want *w)
 		print_error("%s\n", e.log);
 		return false;
 	}
-	sp_decide(img, who, sp_img_find_tool(img, sp_str(w->tool)), args.root, &d);
+	sp_decide(img, who, sp_img_find_tool(img, 0, sp_str(w->tool)), args.root, &d);
 	sp_out_init(&o, text, sizeof text);
 	if (d.outcome == SP_SHORT)
 		sp_scopes_write(&o, img, d.wanted, SP_SCOPE_WORDS);
 	good = d.outcome == w->outcome && d.listed == w->listed && sp_eq(sp_out_view(&o), sp_str(w->wanted)) &&
-	    d.listed == sp_decide_listed(img, who, sp_img_find_tool(img, sp_str(w->tool)));
+	    d.listed == sp_decide_listed(img, who, sp_img_find_tool(img, 0, sp_str(w->tool)));
 	if (!good)
 		print_error("got outcome %d listed %d scopes %.*s: %s\n", (int)d.outcome, d.listed, (int)o.n, o.p, d.reason);
 	sp_principal_drop(&who);
@@ -350,7 +350,7 @@ test_many_rules(void **state)
 	sp_out_byte(&o, '\0');
 	assert_true(open_world(&w, o.p));
 	assert_int_equal(sp_principal_make(&w.img, 0, SP_LIT("ann"), SP_LIT(""), SP_LIT(""), &who, &e), SP_OK);
-	sp_decide(&w.img, who, sp_img_find_tool(&w.img, SP_LIT("dns_listZones")), NULL, &d);
+	sp_decide(&w.img, who, sp_img_find_tool(&w.img, 0, SP_LIT("dns_listZones")), NULL, &d);
 	assert_int_equal(d.nleft, 201);
 	assert_int_equal(d.outcome, SP_CLOSED);
 	sp_decide(&w.img, NULL, 0, NULL, &d);

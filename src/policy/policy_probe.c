@@ -66,7 +66,7 @@ find_tool(const struct sp_image *img, sp_slice name)
 	sp_out_init(&o, shown, sizeof shown);
 	for (size_t i = 0; i < name.n; i++)
 		sp_out_byte(&o, name.p[i] == '.' ? '_' : name.p[i]);
-	return sp_img_find_tool(img, sp_out_view(&o));
+	return sp_img_find_tool(img, 0, sp_out_view(&o));
 }
 
 static uint32_t
