@@ -8,17 +8,6 @@
 
 enum { CANCEL = 3 };			/* Ctrl-C, which is a byte like others while we read */
 
-void
-sp_secret_trim(struct sp_secret *s)
-{
-	sp_slice v = sp_secret_peek(s);
-
-	if (sp_ends(v, SP_LIT("\r\n")))
-		sp_secret_cut(s, v.n - 2);
-	else if (sp_ends(v, SP_LIT("\n")))
-		sp_secret_cut(s, v.n - 1);
-}
-
 /* A terminal hands over a line at a time, so one read is the whole of it. */
 static enum sp_status
 read_line(int fd, const char *what, const char *again, struct sp_secret *out, struct sp_err *e)

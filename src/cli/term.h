@@ -9,6 +9,5 @@
 SP_MUST enum sp_status sp_term_secret(const char *what, bool twice, struct sp_secret *out, struct sp_err *e);
 /* Always from the terminal: SP_E_UNAVAILABLE when there is none. */
 SP_MUST enum sp_status sp_term_ask(const char *what, bool twice, struct sp_secret *out, struct sp_err *e);
-void sp_secret_trim(struct sp_secret *s);
 
 #endif
