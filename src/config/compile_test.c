@@ -10,6 +10,7 @@
 #include "wire/http1.h"
 
 #define LONG_NAME "a_tool_with_a_name_that_is_so_long_that_no_client_would_ever_take_it_as_it_is"
+#define LONG_CUT "a_tool_with_a_name_that_is_so_long_that_no_client_would_0ca35abd"
 static const char api[] = "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"version\":\"1\"},"
     "\"servers\":[{\"url\":\"https://api.example.com:8443/v1/\"}],\"security\":[{\"oauth\":[],\"key\":[]},{\"key\":[]}],"
     "\"paths\":{" KIT_OP("get", "list", "") "," KIT_OP("post", "make", "") "," KIT_OP("get", "free", "\"security\":[],") ","
@@ -478,6 +479,87 @@ test_reports(void **state)
 	sp_imgb_free(&w.b);
 }
 
+static void
+expect_tool(const struct world *w, uint32_t at, const char *shown, const char *server)
+{
+	uint32_t tool = sp_img_find_tool(&w->img, at, sp_str(shown));
+	const struct sp_img_tool *t = SP_IMG_AT(&w->img, w->img.head->tools, tool, tool);
+	char name[128];
+
+	if (tool == UINT32_MAX)
+		fail_msg("no %s at %u", shown, at);
+	expect(w, SP_IMG_AT(&w->img, w->img.head->servers, server, t->server)->name, server);
+	snprintf(name, sizeof name, "{\"name\":\"%s\",", shown);
+	assert_true(sp_starts(sp_img_str(&w->img, t->json), sp_str(name)));
+}
+
+#define META(url, scopes) "{\"resource\":\"" url "\",\"authorization_servers\":[\"https://sso.example\"],\"scopes_supported\":[" scopes \
+	"],\"bearer_methods_supported\":[\"header\"]}"
+
+/* 9, F01: each path a resource, with what is reachable there and nothing else. */
+static void
+test_resources(void **state)
+{
+	static const struct { const char *path, *url, *metadata_url, *metadata; uint32_t alone; } want[] = {
+		{ "/mcp", "https://T.example/mcp", "https://T.example/.well-known/oauth-protected-resource/mcp",
+		    META("https://T.example/mcp", "\"base\",\"s:r\""), 0 },
+		{ "/b", "https://t.example/b", "https://t.example/.well-known/oauth-protected-resource/b",
+		    META("https://t.example/b", "\"base\""), 1 },		/* a scope of writes is not for everybody to know */
+		{ "/x/a", "https://t.example/x/a", "https://t.example/.well-known/oauth-protected-resource/x/a",
+		    META("https://t.example/x/a", "\"base\",\"a:r\""), 2 },
+		{ "/", "https://t.example/", "https://t.example/.well-known/oauth-protected-resource",
+		    META("https://t.example/", "\"base\",\"w\""), 4 },
+	};
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "url: https://T.example/mcp\nauth: {type: remote, issuer: https://sso.example, "
+	    "require_scopes: base}\nservers:\n  b: {openapi: api.json, path: /b}\n  a: {openapi: api.json, path: /x/a}\n"
+	    "  s: {openapi: api.json}\n  wiki: {mcp: https://wiki.internal/mcp, path: /}\n"
+	    "rules:\n  - {allow: s.list, require_scopes: s:r}\n  - {allow: a.list, require_scopes: a:r}\n"
+	    "  - {allow: b.make, require_scopes: b:w}\n  - {allow: wiki, require_scopes: w}\n");
+	static const uint32_t of[] = { 1, 2, 0, 3 };
+
+	(void)state;
+	assert_int_equal(h->resources.n, SP_COUNT(want));
+	for (uint32_t i = 0; i < SP_COUNT(want); i++) {
+		expect(&w, resource(&w, i)->path, want[i].path);
+		expect(&w, resource(&w, i)->url, want[i].url);
+		expect(&w, resource(&w, i)->metadata_url, want[i].metadata_url);
+		expect(&w, resource(&w, i)->metadata, want[i].metadata);
+		assert_int_equal(resource(&w, i)->alone, want[i].alone);
+		assert_int_equal(SP_IMG_AT(&w.img, h->servers, server, i)->resource, of[i]);
+	}
+	assert_int_equal(SP_IMG_AT(&w.img, h->sources, source, 0)->own_audience, 1);
+	expect_tool(&w, 0, "s_list", "s");
+	expect_tool(&w, 1, "list", "b");
+	expect_tool(&w, 2, "list", "a");
+	expect_tool(&w, 1, LONG_CUT, "b");
+	assert_int_equal(sp_img_find_tool(&w.img, 0, SP_LIT("list")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&w.img, 1, SP_LIT("b_list")), UINT32_MAX);
+	assert_int_equal(sp_img_find_tool(&w.img, 3, SP_LIT("list")), UINT32_MAX);
+	expect_text(sp_config_summary, &w, ". Alone: b at https://t.example/b, a at https://t.example/x/a, wiki at https://t.example/\n");
+	expect_text(sp_config_full, &w, "    path: /x/a\n    # alone at https://t.example/x/a, under its own names\n");
+	expect_text(sp_config_full, &w, "    audience: [url]\n");
+	sp_imgb_free(&w.b);
+}
+
+/* keycloak.yaml: the path of `url` itself, so that there is one resource, and it is written as `url` is. */
+static void
+test_alone_at_url(void **state)
+{
+	struct world w;
+	const struct sp_img_head *h = open_world(&w, "listen: 0.0.0.0:8420\nurl: https://Wiki.example.com/mcp\n"
+	    "auth: {type: remote, issuer: https://sso.example, claims: {tags: realm_access.roles}}\n"
+	    "servers:\n  wiki: {mcp: http://wiki.internal:8080/mcp, path: /mcp}\n"
+	    "rules:\n  - {allow: wiki, require_scopes: wiki}\n  - {guard: wiki.delete_*, restrict_tag: editor}\n");
+
+	(void)state;
+	assert_int_equal(h->resources.n, 1);
+	assert_int_equal(resource(&w, 0)->alone, 1);
+	expect(&w, resource(&w, 0)->url, "https://Wiki.example.com/mcp");
+	expect(&w, resource(&w, 0)->metadata, META("https://Wiki.example.com/mcp", "\"wiki\""));
+	sp_imgb_free(&w.b);
+}
+
 int
 main(void)
 {
@@ -494,6 +576,8 @@ main(void)
 		cmocka_unit_test(test_authorities),
 		cmocka_unit_test(test_accounts),
 		cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_resources),
+		cmocka_unit_test(test_alone_at_url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

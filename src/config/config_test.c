@@ -19,6 +19,7 @@
 #define WIKIS "servers: {wiki: {mcp: https://wiki.internal/mcp}, dns: {openapi: dns.json, url: https://d.internal}}\n"
 #define SECRET(url, secret) AUTH "servers: {wiki: {mcp: " url ", secrets: {t: " secret "}}}\n" \
 	"rules: [{allow: wiki, require_scopes: x}]\n"
+#define AT(path) AUTH "servers: {wiki: {mcp: https://wiki.internal/mcp, path: " path "}}\nrules: [{allow: wiki, require_scopes: x}]\n"
 #define MCP(rules) AUTH "servers: {wiki: {mcp: https://wiki.internal/mcp}}\nrules: [" rules "]\n"
 
 #define SECURED "\"components\":{\"securitySchemes\":{" \
@@ -276,8 +277,43 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	{ "mcp server and document", AUTH "servers: {wiki: {mcp: https://wiki.internal, openapi: dns.json}}\n",
 	    "2:18: error: a server has one of `openapi` and `mcp`" },
 	{ "mcp server and url", AUTH "servers: {wiki: {mcp: https://wiki.internal, url: https://x}}\n", "2:46: error: `url` is no key of an MCP server" },
-	{ "mcp server and a key of a later step", AUTH "servers: {wiki: {mcp: https://wiki.internal, path: /mcp}}\n",
-	    "2:46: error: unknown key `path` (not available in this version)" },
+	{ "mcp server and a key of a later step", AUTH "servers: {wiki: {mcp: https://wiki.internal, pin: x}}\n",
+	    "2:46: error: unknown key `pin` (not available in this version)" },
+	/* path */
+	{ "a path", AT("/wiki"), "" },
+	{ "the path of url", AT("/mcp"), "" },
+	{ "the root", AT("/"), "" },
+	{ "more than one segment, and marks", AT("/a/b-c_d.e~f:g@h"), "" },
+	{ "a path without its slash", AT("wiki"), "2:56: error: `path` must begin with /, as in /wiki: the origin is that of `url`" },
+	{ "a URL as path", AT("https://h.example/wiki"), "2:56: error: `path` must begin with /" },
+	{ "no path", AT("\"\""), "2:56: error: `path` is empty" },
+	{ "a list as path", AT("[/a]"), "2:56: error: `path` must be text" },
+	{ "F01 dot segments", AT("/a/../b"), "2:56: error: `path` must be plain: no `%`, `//`, dot segments" },
+	{ "F01 a dot at the end", AT("/a/."), "2:56: error: `path` must be plain" },
+	{ "F01 encoded bytes", AT("/%61"), "2:56: error: `path` must be plain" },
+	{ "F01 two slashes", AT("//h.example/a"), "2:56: error: `path` must be plain" },
+	{ "F01 a space", AT("/a b"), "2:56: error: `path` must be plain" },
+	{ "F01 a backslash", AT("/a\\b"), "2:56: error: `path` must be plain" },
+	{ "F01 a quote", AT("'/a\"b'"), "2:56: error: `path` must be plain" },
+	{ "F01 a letter beyond ASCII", AT("/\xc3\xa9"), "2:56: error: `path` must be plain" },
+	{ "F01 a query", AT("/a?b=c"), "2:56: error: `path` takes no query and no fragment" },
+	{ "F01 a fragment", AT("\"/a#b\""), "2:56: error: `path` takes no query and no fragment" },
+	{ "9 a slash at the end", AT("/wiki/"), "2:56: error: `path` must not end in /: write /wiki" },
+	{ "a path of ours", AT("/healthz"), "2:56: error: `path`: /healthz is the gateway's own: take another" },
+	{ "a path among the well-known", AT("/.well-known/oauth-protected-resource/mcp"), "2:56: error: `path`: /.well-known/oauth" },
+	{ "the well-known folder", AT("/.well-known"), "2:56: error: `path`: /.well-known is the gateway's own: take another" },
+	{ "a path that only looks like ours", AT("/healthz2"), "" },
+	{ "two servers at one path", AUTH "servers:\n  a: {mcp: https://a.internal, path: /x}\n  b: {mcp: https://b.internal, path: /x}\n"
+	    "rules: [{allow: [a, b], require_scopes: x}]\n",
+	    "4:38: error: `path`: /x is that of server `a` (line 3). Give each its own" },
+	{ "another server beside the one at url's path", AUTH "servers:\n  a: {mcp: https://a.internal, path: /mcp}\n"
+	    "  b: {mcp: https://b.internal}\nrules: [{allow: [a, b], require_scopes: x}]\n",
+	    "4:3: error: server `b` is served nowhere: `a` is alone at /mcp, the path of `url`. Give it a `path` of its own, "
+	    "or `a` another" },
+	{ "another server with a path beside it", AUTH "servers:\n  a: {mcp: https://a.internal, path: /mcp}\n"
+	    "  b: {mcp: https://b.internal, path: /b}\nrules: [{allow: [a, b], require_scopes: x}]\n", "" },
+	{ "a url without path is the root", "url: https://h.example\n" AUTH "servers: {a: {mcp: https://a.internal, path: /}}\n"
+	    "rules: [{allow: a, require_scopes: x}]\n", "" },
 	{ "mcp server with secrets", SECRET("https://wiki.internal/mcp", "vault:t"), "" },
 	{ "mcp server with a secret in its query", SECRET("https://wiki.internal/mcp", "{secret: vault:t, as: query key}"), "" },
 	{ "Q04 mcp server with a secret over http", SECRET("http://wiki.internal/mcp", "vault:t"),

@@ -36,7 +36,7 @@ static const struct form { enum key_place place; const char *key, *schema, *text
 	{ IN_SOURCE, "type", NULL, "What kind of source it is" },
 	{ IN_SOURCE, "name", TEXT, "How rules and the audit log call it. Default: its type" },
 	{ IN_SOURCE, "issuer", TEXT, "The `iss` of its tokens, and where its metadata is" },
-	{ IN_SOURCE, "audience", TEXTS, "What `aud` must have one of. Default: url" },
+	{ IN_SOURCE, "audience", TEXTS, "What `aud` must have one of; url is the resource that is asked. Default: url" },
 	{ IN_SOURCE, "keys", TEXT, "URL of a JWKS, path of a JWKS or PEM file, or the reference of an HS secret. Default: the issuer's metadata says" },
 	{ IN_SOURCE, "header", TEXT, "static: the header that carries the token. Default: Authorization: Bearer" },
 	{ IN_SOURCE, "claims", FORM("claims"), "Which claims are user, tags and scopes" },
@@ -51,6 +51,7 @@ static const struct form { enum key_place place; const char *key, *schema, *text
 	{ IN_SERVER, "openapi", TEXT, "Path of its OpenAPI document" },
 	{ IN_SERVER, "mcp", TEXT, "URL of an MCP server (Streamable HTTP)" },
 	{ IN_SERVER, "url", TEXT, "Base of the API. Default: the document's first server" },
+	{ IN_SERVER, "path", TEXT, "Serve it alone at this path of url's origin: a resource of its own, its names without prefix" },
 	{ IN_SERVER, "secrets", MAP("{\"anyOf\":[" REF "," FORM("secret") "]}"), "NAME to a reference, or to where it goes. "
 	    "With `openapi` NAME is the security scheme of the document" },
 	{ IN_SECRET, "secret", REF, "The reference: vault:NAME, file:PATH, env:NAME or command:ARGV" },

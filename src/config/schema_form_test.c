@@ -68,7 +68,7 @@ static const struct { const char *name, *yaml; bool good; } rows[] = {
 	    "auth:\n  - {type: jwt, name: a, issuer: https://i, audience: [url], keys: vault:x, claims: {user: a, tags: b, scopes: c}, "
 	    "users: x, require_scopes: a, restrict_tag: t, give_scopes: a, give_by_tag: {t: [a]}}\n"
 	    "  - {type: static, header: X-Key}\n  - {type: peer}\n  - {type: remote, issuer: https://i}\n  - {type: anonymous}\n"
-	    "servers: {s: {openapi: x.json, url: https://s, secrets: {k: vault:x, l: {secret: 'command:pass x', as: bearer, "
+	    "servers: {s: {openapi: x.json, url: https://s, path: /s, secrets: {k: vault:x, l: {secret: 'command:pass x', as: bearer, "
 	    "host: s, methods: [GET]}}}}\nrules:\n  - {allow: [s.a, 's.resource:**'], for: anyone, when: {x: [1, 2]}, unless: {y: true}, "
 	    "require_scopes: a, missing_scopes: list, any: [{restrict_tag: x}, {require_scopes: a}], not: {restrict_tag: z}}\n"
 	    "limits: {head: 8kB, body: 2MB, answer: 64kB, depth: 9, connections: 5, in_flight: 2, calls: 5/s, head_time: 5s, "

@@ -25,10 +25,12 @@ who(const uint64_t *scopes, const uint64_t *tags, uint64_t id)
 static struct sp_catalog *catalogs[1 + TI_MCP];
 static uint32_t caps[1 + TI_MCP];
 
+static uint32_t asked;		/* the resource */
+
 static struct sp_world
 world_of(const struct sp_image *img)
 {
-	return (struct sp_world){ img, catalogs, caps, key };
+	return (struct sp_world){ .img = img, .catalogs = catalogs, .caps = caps, .key = key, .resource = asked };
 }
 
 /* Names on a page, and its next cursor, by reading it as a client would. */
@@ -240,10 +242,10 @@ fill(uint32_t server, const char *tools[], const char *uris[], const char *templ
 
 /* wiki and git are known, hub is not yet. */
 static void
-open_world(struct sp_imgb *b, struct sp_image *img)
+open_with(struct sp_imgb *b, struct sp_image *img, uint32_t alone, uint32_t extra)
 {
 	assert_int_equal(sp_crypto_init(NULL), SP_OK);
-	ti_make(b, &(struct ti_options){ .mcp = 3, .rules = rules, .nrules = SP_COUNT(rules) }, img);
+	ti_make(b, &(struct ti_options){ .mcp = 3, .rules = rules, .nrules = SP_COUNT(rules), .alone = alone, .extra = extra }, img);
 	assert_int_equal(sp_catalog_new(img, WIKI, &catalogs[WIKI]), SP_OK);
 	assert_int_equal(sp_catalog_new(img, GIT, &catalogs[GIT]), SP_OK);
 	fill(WIKI, LIST("read", "Zap", "drop"), LIST("wiki://a", "z:same", "wiki://hidden"), LIST("wiki://page/{id}"),
@@ -254,8 +256,15 @@ open_world(struct sp_imgb *b, struct sp_image *img)
 }
 
 static void
+open_world(struct sp_imgb *b, struct sp_image *img)
+{
+	open_with(b, img, 0, 0);
+}
+
+static void
 close_world(struct sp_imgb *b)
 {
+	asked = 0;
 	for (size_t i = 0; i < SP_COUNT(catalogs); i++)
 		sp_catalog_free(&catalogs[i]);
 	memset(caps, 0, sizeof caps);
@@ -453,13 +462,176 @@ test_caps(void **state)
 	close_world(&b);
 }
 
+/* ---- a server that is alone at a resource of its own */
+
+static const char *
+names_of(const struct sp_image *img, const struct sp_principal *p, enum sp_mcp_method method)
+{
+	static char text[512];
+	struct sp_out o;
+
+	assert_int_equal(list_of(img, p, method, NULL, SP_ERA_MODERN), SP_OK);
+	sp_out_init(&o, text, sizeof text - 1);
+	for (uint32_t k = 0; k < got.n; k++)
+		sp_out_fmt(&o, "%s%s", k == 0 ? "" : " ", got.names[k]);
+	text[o.n] = '\0';
+	return text;
+}
+
+static void
+test_alone_lists(void **state)
+{
+	static const struct { const char *name; uint32_t at; enum sp_mcp_method method; const uint64_t *scopes; const char *want; } of[] = {
+		{ "the others, with their prefixes", 0, SP_MCP_TOOLS_LIST, read_only, "dns_list dns_shown docs_search wiki_Zap wiki_read" },
+		{ "its own names", 1, SP_MCP_TOOLS_LIST, read_only, "log" },
+		{ "E03 for who may", 1, SP_MCP_TOOLS_LIST, none, "" },
+		{ "its resources are not there", 0, SP_MCP_RESOURCES_LIST, read_only, "wiki://a z:same" },
+		{ "nor does another's URI stand before its own", 1, SP_MCP_RESOURCES_LIST, read_only, "git:1 z:same" },
+		{ "templates there", 0, SP_MCP_TEMPLATES_LIST, read_only, "wiki://page/{id}" },
+		{ "templates here", 1, SP_MCP_TEMPLATES_LIST, read_only, "git://{+path}" },
+		{ "prompts there", 0, SP_MCP_PROMPTS_LIST, read_only, "wiki_ask" },
+		{ "prompts here", 1, SP_MCP_PROMPTS_LIST, read_only, "blame" },
+	};
+	struct sp_imgb b;
+	struct sp_image img;
+
+	open_with(&b, &img, GIT, 0);
+	for (size_t i = 0; i < SP_COUNT(of); i++) {
+		struct sp_principal p = who(of[i].scopes, none, 1);
+
+		asked = of[i].at;
+		if (strcmp(names_of(&img, &p, of[i].method), of[i].want) != 0)
+			fail_msg("%s: %s", of[i].name, names_of(&img, &p, of[i].method));
+	}
+	close_world(&b);
+}
+
+/* E25: a cursor is good at the resource that gave it. */
+static void
+test_alone_cursor(void **state)
+{
+	struct sp_principal p = who(read_only, none, 1);
+	struct sp_imgb b;
+	struct sp_image img;
+	char cursor[SP_CURSOR_MAX + 1];
+
+	open_with(&b, &img, GIT, 500);
+	assert_int_equal(list(&img, &p, NULL, SP_ERA_MODERN), SP_OK);
+	memcpy(cursor, got.cursor, sizeof cursor);
+	assert_int_equal(list(&img, &p, cursor, SP_ERA_MODERN), SP_OK);
+	asked = 1;
+	assert_int_equal(list(&img, &p, cursor, SP_ERA_MODERN), SP_E_BAD_PARAMS);
+	close_world(&b);
+}
+
+static void
+test_alone_find(void **state)
+{
+	static const struct { const char *name; uint32_t at; enum sp_mcp_method method; const char *ask; uint32_t server; const char *own; } of[] = {
+		{ "its name", 1, SP_MCP_TOOLS_CALL, "log", GIT, "log" },
+		{ "not with the prefix", 1, SP_MCP_TOOLS_CALL, "git_log", 0, NULL },
+		{ "not where it is not", 0, SP_MCP_TOOLS_CALL, "git_log", 0, NULL },
+		{ "not where it is not, by its own name", 0, SP_MCP_TOOLS_CALL, "log", 0, NULL },
+		{ "E01 no tool of others", 1, SP_MCP_TOOLS_CALL, "wiki_read", 0, NULL },
+		{ "E01 no tool of others, by its own name", 1, SP_MCP_TOOLS_CALL, "read", 0, NULL },
+		{ "E01 no tool of the file", 1, SP_MCP_TOOLS_CALL, "dns_list", 0, NULL },
+		{ "its prompt", 1, SP_MCP_PROMPTS_GET, "blame", GIT, "blame" },
+		{ "not with the prefix", 1, SP_MCP_PROMPTS_GET, "git_blame", 0, NULL },
+		{ "completion follows its prompt", 1, SP_MCP_COMPLETE, "blame", GIT, "blame" },
+		{ "its resource, also where another has it", 1, SP_MCP_RESOURCES_READ, "z:same", GIT, "z:same" },
+		{ "the other's, there", 0, SP_MCP_RESOURCES_READ, "z:same", WIKI, "z:same" },
+		{ "E14 a URI of others is asked of this server alone", 1, SP_MCP_RESOURCES_READ, "wiki://a", GIT, "wiki://a" },
+		{ "E14 by a template of others too", 1, SP_MCP_SUBSCRIBE, "wiki://page/1", GIT, "wiki://page/1" },
+	};
+	struct sp_imgb b;
+	struct sp_image img;
+
+	open_with(&b, &img, GIT, 0);
+	for (size_t i = 0; i < SP_COUNT(of); i++) {
+		struct sp_mcp_ask ask = { .method = of[i].method, .name = sp_str(of[i].ask) };
+		struct sp_found f;
+		struct sp_world w;
+		bool found;
+
+		asked = of[i].at;
+		w = world_of(&img);
+		found = sp_mcp_find(&w, &ask, &f);
+		if (found != (of[i].own != NULL) || (found && (f.c.server != of[i].server || !sp_eq(f.c.name, sp_str(of[i].own)))))
+			fail_msg("%s", of[i].name);
+	}
+	close_world(&b);
+}
+
+/* A name over 64 bytes is cut and hashed as with a prefix; before its catalogue is known every name may be the server's. */
+static void
+test_alone_names(void **state)
+{
+	static const char name[] = TEN TEN TEN TEN TEN TEN TEN TEN;
+	struct sp_mcp_ask ask = { .method = SP_MCP_TOOLS_CALL };
+	struct sp_principal p = who(none, none, 1);
+	char buf[SP_SHOWN_MAX + 1];
+	struct sp_imgb b;
+	struct sp_image img;
+	struct sp_found f;
+	struct sp_world w;
+
+	assert_int_equal(sp_crypto_init(NULL), SP_OK);
+	ti_make(&b, &(struct ti_options){ .mcp = 3, .rules = rules, .nrules = SP_COUNT(rules), .alone = WIKI }, &img);
+	asked = 1;
+	w = world_of(&img);
+	ask.name = SP_LIT("anything");
+	assert_true(sp_mcp_find(&w, &ask, &f) && f.c.server == WIKI && sp_eq(f.c.name, ask.name) && f.item == NULL);
+	assert_int_equal(sp_mcp_caps(&w, &p), SP_CAP_TOOLS | SP_CAP_RESOURCES | SP_CAP_PROMPTS);
+	assert_int_equal(sp_catalog_new(&img, WIKI, &catalogs[WIKI]), SP_OK);
+	fill(WIKI, LIST(name, "short"), EMPTY, EMPTY, EMPTY);
+	ask.name = sp_shown_name(&img, WIKI, sp_str(name), buf);
+	assert_true(ask.name.n == SP_SHOWN_MAX && sp_starts(sp_str(name), sp_sub(ask.name, 0, 55)));
+	assert_true(sp_mcp_find(&w, &ask, &f) && sp_eq(f.c.name, sp_str(name)));
+	ask.name = SP_LIT("anything");
+	assert_false(sp_mcp_find(&w, &ask, &f));
+	assert_int_equal(sp_mcp_caps(&w, &p), SP_CAP_TOOLS);
+	close_world(&b);
+}
+
+static void
+test_alone_about(void **state)
+{
+	static const sp_slice says[1 + TI_MCP] = { [WIKI] = SP_LIT_INIT("read first"), [GIT] = SP_LIT_INIT("log first") };
+	struct sp_principal reader = who(read_only, none, 1), nobody = who(none, none, 1);
+	struct sp_imgb b;
+	struct sp_image img;
+	struct sp_world w;
+	char text[256];
+	struct sp_out o;
+
+	open_with(&b, &img, GIT, 0);
+	w = world_of(&img);
+	w.instructions = says;
+	sp_out_init(&o, text, sizeof text);
+	sp_mcp_instructions(&o, &w, &reader);
+	assert_true(sp_eq(sp_out_view(&o), SP_LIT("wiki: read first")));
+	assert_int_equal(sp_mcp_caps(&w, &reader) & (SP_CAP_SUBSCRIBE | SP_CAP_LOGGING), 0);	/* these git has */
+	w.resource = 1;
+	sp_out_reset(&o);
+	sp_mcp_instructions(&o, &w, &reader);
+	assert_true(sp_eq(sp_out_view(&o), SP_LIT("log first")));
+	assert_int_equal(sp_mcp_caps(&w, &reader), caps[GIT] | SP_CAP_TOOLS);
+	sp_out_reset(&o);
+	sp_mcp_instructions(&o, &w, &nobody);
+	assert_int_equal(o.n, 0);
+	assert_int_equal(sp_mcp_caps(&w, &nobody), SP_CAP_TOOLS);
+	close_world(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_filter), cmocka_unit_test(test_pages), cmocka_unit_test(test_cursors),
 		cmocka_unit_test(test_merged), cmocka_unit_test(test_merged_pages), cmocka_unit_test(test_find),
-		cmocka_unit_test(test_find_unlisted), cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_find_unlisted), cmocka_unit_test(test_caps), cmocka_unit_test(test_alone_lists),
+		cmocka_unit_test(test_alone_cursor), cmocka_unit_test(test_alone_find), cmocka_unit_test(test_alone_names),
+		cmocka_unit_test(test_alone_about),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);

@@ -34,6 +34,7 @@ struct ti_options {
 	uint32_t extra;
 	size_t	 pad;			/* bytes of description in each extra tool */
 	uint32_t mcp;			/* servers of kind mcp */
+	uint32_t alone;			/* of these the one that is alone at /alone, the second resource; 0: none */
 	const struct ti_rule *rules;
 	uint32_t nrules;
 	bool	 waits;			/* further sources: key (a header x-key), hs (keeper has the secret), as (fetched keys), peer */
@@ -159,7 +160,7 @@ ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
 	sp_slice hosts[] = { SP_LIT("localhost:8420"), SP_LIT("127.0.0.1:8420"), SP_LIT("[::1]:8420") };
 	sp_slice origins[] = { SP_LIT("http://localhost:8420") };
-	struct sp_img_resource at;
+	struct sp_img_resource at[2];
 
 	*h = (struct sp_img_head){ .generation = 1, .url = ti_str(b, "http://localhost:8420/mcp"),
 	    .origin = ti_str(b, "http://localhost:8420"),
@@ -169,11 +170,15 @@ ti_head(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 	    .limit_calls = ti_or(o->limit_calls, 300), .limit_calls_ms = 60000, .head_ms = ti_or(o->head_ms, 10000),
 	    .body_ms = ti_or(o->body_ms, 30000), .idle_ms = ti_or(o->idle_ms, 60000), .call_ms = ti_or(o->call_ms, 60000),
 	    .anonymous = o->anonymous ? 2 : 0 };
-	at = (struct sp_img_resource){ .path = ti_str(b, "/mcp"), .url = h->url,
+	at[0] = (struct sp_img_resource){ .path = ti_str(b, "/mcp"), .url = h->url,
 	    .metadata_url = ti_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/mcp") };
-	if (!o->no_metadata)
-		at.metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/mcp\"}");
-	sp_imgb_resources(b, h, &at, 1);
+	at[1] = (struct sp_img_resource){ .path = ti_str(b, "/alone"), .url = ti_str(b, "http://localhost:8420/alone"),
+	    .metadata_url = ti_str(b, "http://localhost:8420/.well-known/oauth-protected-resource/alone"), .alone = 1 + o->alone };
+	if (!o->no_metadata) {
+		at[0].metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/mcp\"}");
+		at[1].metadata = ti_str(b, "{\"resource\":\"http://localhost:8420/alone\"}");
+	}
+	sp_imgb_resources(b, h, at, o->alone == 0 ? 1 : 2);
 }
 
 static inline void
@@ -190,6 +195,7 @@ ti_servers(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 		s[i] = (struct sp_img_server){ .kind = i == 0 ? SP_SERVER_OPENAPI : SP_SERVER_MCP, .port = 80 };
 		s[i].name = ti_str(b, names[i]);
 		s[i].host = ti_str(b, "127.0.0.1");
+		s[i].resource = i != 0 && i == o->alone;
 		if (i != 0)
 			s[i].ops = SP_IMGB_ARRAY(b, ops, 3);
 	}

@@ -47,7 +47,7 @@ one(const char *s)
 static struct sp_img_source
 source(enum sp_source_type type, const char *name, const char *issuer)
 {
-	return (struct sp_img_source){ .type = type, .name = str(name), .issuer = str(issuer), .audiences = one(AUD),
+	return (struct sp_img_source){ .type = type, .name = str(name), .issuer = str(issuer), .own_audience = 1,
 		.claim_user = str("sub"), .claim_tags = str("tags"), .claim_scopes = str("scope") };
 }
 
@@ -132,7 +132,8 @@ build(void)
 	build_rest(s);
 	build_head(&head);
 	head.sources = SP_IMGB_ARRAY(&built, s, SOURCES);
-	sp_imgb_resources(&built, &head, &(struct sp_img_resource){ .path = str("/mcp"), .url = str(AUD) }, 1);
+	sp_imgb_resources(&built, &head, (struct sp_img_resource[]){ { .path = str("/mcp"), .url = str(AUD) },
+	    { .path = str("/b"), .url = str("https://g.example/b") } }, 2);
 	if (sp_imgb_finish(&built, &head, &e) != SP_OK || sp_image_check(built.o.p, built.o.n, &img, &e) != SP_OK)
 		fail_msg("image: %s", e.log);
 }
@@ -526,6 +527,8 @@ test_mac_rows(void **state)
 		CHECK(rows[i].name, (who != NULL) == (rows[i].accepted >= 0));
 		CHECK(rows[i].name, who == NULL || who->source == (uint32_t)rows[i].accepted);
 		sp_principal_drop(&who);
+		CHECK("B17 the ticket does not help at another resource", sp_verify_ticket(v, 1, tok, word, NOW, EPOCH, &who, &need, &e) ==
+		    SP_E_BAD_TOKEN && who == NULL);
 	}
 	sp_out_free(&o);
 	sp_out_free(&t);

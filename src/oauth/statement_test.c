@@ -158,30 +158,31 @@ test_text(void **state)
 }
 
 static void
-mark(struct sp_image *img, uint32_t source, const char *issuer, const char *user, const char *client, uint8_t out[32])
+mark(struct sp_image *img, uint32_t resource, uint32_t source, const char *issuer, const char *user, const char *client, uint8_t out[32])
 {
 	struct sp_principal p = { .source = source, .issuer = sp_str(issuer), .user = sp_str(user), .client_id = sp_str(client) };
 
-	sp_principal_mark(img, 0, &p, out);
+	sp_principal_mark(img, resource, &p, out);
 }
 
 /* E21: a session belongs to one caller. */
 static void
 test_mark(void **state)
 {
-	static const struct { const char *name; uint32_t source; const char *issuer, *user, *client; bool same; } rows[] = {
-		{ "the same", 0, "https://as", "ann", "cli", true },
-		{ "E21 another user", 0, "https://as", "bob", "cli", false },
-		{ "E21 another source", 1, "https://as", "ann", "cli", false },
-		{ "E21 another issuer", 0, "https://a", "ann", "cli", false },
-		{ "E21 another client", 0, "https://as", "ann", "", false },
-		{ "E21 a border moved", 0, "https://asa", "nn", "cli", false },
-		{ "E21 user and client swapped", 0, "https://as", "cli", "ann", false },
-		{ "E21 nobody", 0, "", "", "", false },
+	static const struct { const char *name; uint32_t resource, source; const char *issuer, *user, *client; bool same; } rows[] = {
+		{ "the same", 0, 0, "https://as", "ann", "cli", true },
+		{ "E21 another user", 0, 0, "https://as", "bob", "cli", false },
+		{ "E21 another source", 0, 1, "https://as", "ann", "cli", false },
+		{ "E21 another issuer", 0, 0, "https://a", "ann", "cli", false },
+		{ "E21 another client", 0, 0, "https://as", "ann", "", false },
+		{ "E21 a border moved", 0, 0, "https://asa", "nn", "cli", false },
+		{ "E21 user and client swapped", 0, 0, "https://as", "cli", "ann", false },
+		{ "E21 nobody", 0, 0, "", "", "", false },
+		{ "B17 another resource", 1, 0, "https://as", "ann", "cli", false },
 	};
 	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_STATIC } };
 	struct sp_img_head head = { .limit_calls = 1, .limit_calls_ms = 1 };
-	struct sp_img_resource at = { .alone = 0 };
+	struct sp_img_resource at[2] = { { .alone = 0 } };
 	uint8_t want[32], got[32];
 	struct sp_image img;
 	struct sp_imgb b;
@@ -191,14 +192,16 @@ test_mark(void **state)
 	src[1].name = sp_imgb_str(&b, SP_LIT("two"));
 	head.sources = SP_IMGB_ARRAY(&b, src, 2);
 	head.url = sp_imgb_str(&b, SP_LIT("https://g.example/mcp"));
-	at.path = sp_imgb_str(&b, SP_LIT("/mcp"));
-	at.url = head.url;
-	sp_imgb_resources(&b, &head, &at, 1);
+	at[0].path = sp_imgb_str(&b, SP_LIT("/mcp"));
+	at[0].url = head.url;
+	at[1].path = sp_imgb_str(&b, SP_LIT("/b"));
+	at[1].url = sp_imgb_str(&b, SP_LIT("https://g.example/b"));
+	sp_imgb_resources(&b, &head, at, 2);
 	assert_int_equal(sp_imgb_finish(&b, &head, NULL), SP_OK);
 	assert_int_equal(sp_image_check(b.o.p, b.o.n, &img, NULL), SP_OK);
-	mark(&img, 0, "https://as", "ann", "cli", want);
+	mark(&img, 0, 0, "https://as", "ann", "cli", want);
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		mark(&img, rows[i].source, rows[i].issuer, rows[i].user, rows[i].client, got);
+		mark(&img, rows[i].resource, rows[i].source, rows[i].issuer, rows[i].user, rows[i].client, got);
 		CHECK(rows[i].name, (memcmp(want, got, 32) == 0) == rows[i].same);
 	}
 	sp_imgb_free(&b);

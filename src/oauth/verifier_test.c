@@ -11,7 +11,7 @@
 #define EPOCH 7
 
 enum { WRITE, READ, ADMIN, PII, SCOPES };
-enum { CI, PEOPLE, STATIC, STRICT, FALLBACK, ANONYMOUS, SOURCES };
+enum { CI, PEOPLE, STATIC, STRICT, FALLBACK, ANONYMOUS, OWN, MIXED, SOURCES };
 
 static struct sp_testkey *key_a, *key_b;
 static struct sp_imgb built;
@@ -57,6 +57,7 @@ static void
 build_sources(struct sp_img_source s[SOURCES])
 {
 	static const sp_slice acme[] = { SP_LIT_INIT("*@acme.example") }, people[] = { SP_LIT_INIT("cron*"), SP_LIT_INIT("ann") };
+	static const sp_slice urn[] = { SP_LIT_INIT("urn:g") };
 	struct sp_img_give give = { str("ops"), bits(1 << WRITE) };
 
 	s[CI] = jwt("ci", "https://as/a", key_a);
@@ -74,6 +75,12 @@ build_sources(struct sp_img_source s[SOURCES])
 	s[STRICT].require_tags = bits(1 << 0);
 	s[FALLBACK] = jwt("fallback", "https://as/c", key_b);
 	s[ANONYMOUS] = (struct sp_img_source){ .type = SP_SOURCE_ANONYMOUS, .name = str("anonymous"), .give_scopes = bits(1 << READ) };
+	s[OWN] = jwt("own", "https://as/own", key_a);
+	s[OWN].audiences = (struct sp_ref){ 0, 0 };
+	s[OWN].own_audience = 1;
+	s[MIXED] = jwt("mixed", "https://as/mixed", key_a);
+	s[MIXED].audiences = sp_imgb_texts(&built, urn, 1);
+	s[MIXED].own_audience = 1;
 }
 
 static void
@@ -95,7 +102,8 @@ build(void)
 	head.sources = SP_IMGB_ARRAY(&built, source, SOURCES);
 	head.scopes = SP_IMGB_ARRAY(&built, scope, SCOPES);
 	head.tags = sp_imgb_texts(&built, tags, 2);
-	sp_imgb_resources(&built, &head, &(struct sp_img_resource){ .path = str("/mcp"), .url = str(AUD) }, 1);
+	sp_imgb_resources(&built, &head, (struct sp_img_resource[]){ { .path = str("/mcp"), .url = str(AUD) },
+	    { .path = str("/b"), .url = str("https://g.example/b") } }, 2);
 	if (sp_imgb_finish(&built, &head, &e) != SP_OK || sp_image_check(built.o.p, built.o.n, &img, &e) != SP_OK)
 		fail_msg("image: %s", e.log);
 }
@@ -260,6 +268,56 @@ test_principal(void **state)
 	sp_principal_drop(&c);
 	sp_out_free(&o);
 	sp_out_free(&p);
+}
+
+/* --- several resources --- */
+
+#define TO(issuer, aud) "{\"iss\":\"https://as/" issuer "\",\"aud\":" aud ",\"exp\":1700000600,\"sub\":\"ann\"}"
+#define AT_B "\"https://g.example/b\""
+#define NOT_FOR_B "expected https://g.example/b"
+
+/* B01, B17: what a token is for is the resource that is asked, unless its source says otherwise. */
+static void
+test_resources(void **state)
+{
+	static const struct { const char *name, *claims; bool good[2]; const char *why; } asked[] = {
+		{ "B01 for the first", TO("own", "\"" AUD "\""), { true, false }, "aud is [" AUD "], " NOT_FOR_B },
+		{ "B01 for the second", TO("own", AT_B), { false, true }, "expected " AUD },
+		{ "B01 for both", TO("own", "[\"" AUD "\"," AT_B "]"), { true, true }, NULL },
+		{ "B01 for a path below", TO("own", "\"https://g.example/b/c\""), { false, false }, NOT_FOR_B },
+		{ "B01 for the origin", TO("own", "\"https://g.example\""), { false, false }, NOT_FOR_B },
+		{ "B01 with a slash", TO("own", "\"https://g.example/b/\""), { false, false }, NOT_FOR_B },
+		{ "B01 for nobody", TO("own", "\"\""), { false, false }, NOT_FOR_B },
+		{ "a configured audience counts everywhere", TO("mixed", "\"urn:g\""), { true, true }, NULL },
+		{ "B01 beside it each resource has its own", TO("mixed", AT_B), { false, true }, "expected " AUD },
+		{ "B01 configured alone: at each, for that", TO("a", "\"" AUD "\""), { true, true }, NULL },
+		{ "B01 configured alone: not for itself", TO("a", AT_B), { false, false }, "expected " AUD },
+	};
+
+	for (size_t i = 0; i < SP_COUNT(asked); i++) {
+		struct sp_out o;
+		sp_slice t = token_of(key_a, asked[i].claims, &o);
+		struct sp_err refusal = { 0 };
+
+		/* B17: asked in turn, so that what one resource remembers could help at the other. */
+		for (uint32_t turn = 0; turn < 6; turn++) {
+			struct sp_principal *who = NULL;
+			struct sp_err e = { 0 };
+			uint32_t at = turn & 1;
+
+			if ((sp_verify(v, at, t, NOW, EPOCH, &who, &e) == SP_OK) != asked[i].good[at])
+				fail_msg("%s at %u: %s", asked[i].name, at, e.log);
+			CHECK(asked[i].name, (who != NULL) == asked[i].good[at]);
+			CHECK(asked[i].name, who != NULL || strcmp(e.pub, "invalid token") == 0);
+			if (who == NULL)
+				refusal = e;
+			sp_principal_drop(&who);
+		}
+		if (asked[i].why != NULL && strstr(refusal.log, asked[i].why) == NULL)
+			fail_msg("%s: %s", asked[i].name, refusal.log);
+		CHECK("no such resource", sp_verify(v, 2, t, NOW, EPOCH, &(struct sp_principal *){ NULL }, &(struct sp_err){ 0 }) == SP_E_BUG);
+		sp_out_free(&o);
+	}
 }
 
 /* --- the cache --- */
@@ -598,7 +656,7 @@ int
 main(void)
 {
 	const struct CMUnitTest t[] = {
-		cmocka_unit_test(test_rows), cmocka_unit_test(test_principal), cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_rows), cmocka_unit_test(test_principal), cmocka_unit_test(test_resources), cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_expiry), cmocka_unit_test(test_flood), cmocka_unit_test(test_static),
 		cmocka_unit_test(test_static_sources_rules), cmocka_unit_test(test_many_static),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_anonymous), cmocka_unit_test(test_make),
