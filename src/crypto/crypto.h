@@ -1,6 +1,6 @@
 /*
- * The only folder that includes OpenSSL.  Algorithms are fetched once, keys parsed once, contexts reused; not
- * thread-safe (every role is one thread).
+ * The only folder that includes OpenSSL.  Algorithms are fetched once, keys parsed once, contexts reused.  Digests, MACs
+ * and random bytes are for any thread; a key is for one at a time.
  */
 #ifndef SP_CRYPTO_CRYPTO_H
 #define SP_CRYPTO_CRYPTO_H

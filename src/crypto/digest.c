@@ -4,13 +4,18 @@
 #include <openssl/err.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* What the folder fetches once, before the jail. */
+/* What the folder fetches once, before the jail; the library may do so on several threads. */
+static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
 static EVP_MD *sha256, *sha384, *sha512;
-static EVP_MD_CTX *ctx;
 static EVP_MAC *hmac;
+static atomic_bool ready;
+/* A context that nobody uses at the moment: who takes it leaves nothing, and whoever comes then makes one. */
+static _Atomic(EVP_MD_CTX *) spare;
 
 const struct sp_algorithm sp_algorithms[SP_ALG_COUNT] = {
 	[SP_RS256] = { "RS256", SP_KTY_RSA, 256, false },
@@ -28,11 +33,9 @@ const struct sp_algorithm sp_algorithms[SP_ALG_COUNT] = {
 	[SP_HS512] = { "HS512", SP_KTY_OCT, 512, false },
 };
 
-enum sp_status
-sp_crypto_init(struct sp_err *e)
+static enum sp_status
+fetch(struct sp_err *e)
 {
-	if (ctx != NULL)
-		return SP_OK;
 	/* openssl.cnf, and OPENSSL_CONF in the environment, could load foreign code. */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "OpenSSL does not start");
@@ -42,10 +45,24 @@ sp_crypto_init(struct sp_err *e)
 	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	if (sha256 == NULL || sha384 == NULL || sha512 == NULL || hmac == NULL)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "OpenSSL lacks SHA-2 or HMAC");
-	ctx = EVP_MD_CTX_new();
-	if (ctx == NULL)
+	spare = EVP_MD_CTX_new();
+	if (spare == NULL)
 		return sp_fail(e, SP_E_SYSTEM, NULL, "no memory for a digest");
+	ready = true;
 	return SP_OK;
+}
+
+enum sp_status
+sp_crypto_init(struct sp_err *e)
+{
+	enum sp_status st;
+
+	if (ready)
+		return SP_OK;
+	pthread_mutex_lock(&once);
+	st = ready ? SP_OK : fetch(e);
+	pthread_mutex_unlock(&once);
+	return st;
 }
 
 EVP_MAC *
@@ -71,17 +88,23 @@ sp_alg_md(enum sp_alg a)
 bool
 sp_digest(EVP_MD *md, sp_slice in, uint8_t *out)
 {
+	EVP_MD_CTX *ctx = atomic_exchange(&spare, NULL);
 	unsigned n;
+	bool ok;
 
-	return EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, in.p, in.n) == 1 &&
+	if (ctx == NULL)
+		ctx = EVP_MD_CTX_new();
+	ok = ctx != NULL && EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, in.p, in.n) == 1 &&
 	    EVP_DigestFinal_ex(ctx, out, &n) == 1;
+	EVP_MD_CTX_free(atomic_exchange(&spare, ctx));
+	return ok;
 }
 
 /* There is no answer to "SHA-256 failed" that a caller could act on; going on with garbage would be worse. */
 void
 sp_sha256(sp_slice in, uint8_t out[32])
 {
-	if (ctx == NULL || !sp_digest(sha256, in, out))
+	if (!ready || !sp_digest(sha256, in, out))
 		abort();
 }
 
