@@ -100,9 +100,9 @@ roles(const struct sp_auth_check *c, struct sp_auth_context *a)
 	claim = sp_claim_at(doc.root, sp_str(c->name));
 	if (!are_roles(claim))
 		return because(a, SP_VERDICT_DENY, "claim %.100s is no list of roles", c->name);
-	for (size_t i = 0; i < c->ntexts; i++)
-		if (!is_role(claim, c->texts[i]))
-			return because(a, SP_VERDICT_DENY, "lacks role %.100s", c->texts[i]);
+	for (size_t i = 0; i < c->texts.n; i++)
+		if (!is_role(claim, c->texts.p[i]))
+			return because(a, SP_VERDICT_DENY, "lacks role %.100s", c->texts.p[i]);
 	return SP_VERDICT_ALLOW;
 }
 
@@ -241,12 +241,12 @@ by_kind(const struct sp_auth_check *c, struct sp_auth_context *a)
 	case SP_CHECK_SIGNED_IN:
 		return a->who != NULL ? SP_VERDICT_ALLOW : because(a, SP_VERDICT_DENY, "no credential");
 	case SP_CHECK_SCOPES:
-		return lacking(a, (const char *const *)c->texts, c->ntexts);
+		return lacking(a, (const char *const *)c->texts.p, c->texts.n);
 	case SP_CHECK_TAG:
 		return sp_principal_has_tag(a->who, c->name) ? SP_VERDICT_ALLOW :
 		    because(a, SP_VERDICT_DENY, "lacks tag %.100s", c->name);
 	case SP_CHECK_TAG_SCOPES:
-		return !bears(a->tags, c->name) ? SP_VERDICT_ALLOW : lacking(a, (const char *const *)c->texts, c->ntexts);
+		return !bears(a->tags, c->name) ? SP_VERDICT_ALLOW : lacking(a, (const char *const *)c->texts.p, c->texts.n);
 	case SP_CHECK_ROLES:
 		return roles(c, a);
 	case SP_CHECK_ALL:

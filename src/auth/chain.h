@@ -28,8 +28,8 @@ struct sp_fetch {
 	void	*hidden;				/* the fetcher's */
 };
 struct sp_fetcher {
-	bool	 (*start)(void *ctx, struct sp_fetch *f);
-	void	 (*cancel)(void *ctx, struct sp_fetch *f);
+	bool	 (*start)(void *ctx, struct sp_fetch *f);	/* false: not now, and done() does not come */
+	void	 (*cancel)(void *ctx, struct sp_fetch *f);	/* done() does not come any more */
 	void	*ctx;
 };
 
@@ -37,15 +37,20 @@ struct sp_fetcher {
 SP_MUST enum sp_status sp_chain_new(struct sp_auth_provider *provider, sp_slice resource, const struct sp_fetcher *fetcher,
     struct sp_chain **out, struct sp_err *e);
 void sp_chain_free(struct sp_chain **c);
+/* Whoever is given a provider (a server, a provider around it) takes it, and frees it once; as sp_check_take(). */
+struct sp_auth_provider *sp_provider_take(struct sp_auth_provider *p);
 /* What is wrong with the options, all of it, one by one; false: nothing. */
 bool sp_provider_mistakes(const struct sp_auth_provider *p, void (*say)(void *ctx, const char *text), void *ctx);
 
 /* SP_OK: *who is held for the caller.  SP_E_BAD_TOKEN; SP_E_SCOPE (e->pub: all scopes that are required); SP_E_UNAVAILABLE.
- * SP_E_TICKET: somebody else is asked; *wait then calls `ready` once, on the same thread, after which the same question has an
- * answer.  `wait` NULL: not wanted, then SP_E_UNAVAILABLE. */
+ * SP_E_TICKET: somebody else is asked; *wait then calls `ready` once, on the same thread and not from inside this call, after
+ * which *wait is void and the same question, asked at once, has its answer (it is kept for some seconds).  The chain must not be
+ * freed from inside ready().  `wait` NULL: not wanted, then nobody is asked and it is SP_E_UNAVAILABLE.
+ * Sources are asked in order, one after the other; who accepts ends it.  If nobody accepts, the worst answer counts:
+ * unavailable, then a missing scope, then a bad token. */
 SP_MUST enum sp_status sp_chain_ask(struct sp_chain *c, sp_slice token, uint64_t now_ms, int64_t now_s,
     struct sp_principal **who, struct sp_chain_wait **wait, void (*ready)(void *ctx), void *ctx, struct sp_err *e);
-void sp_chain_forget(struct sp_chain_wait **wait);		/* ready() does not come */
+void sp_chain_forget(struct sp_chain_wait **wait);		/* ready() does not come; NULL-safe, sets *wait NULL */
 
 /* RFC 9728 metadata and the challenge's scope (space separated).  False: this provider has no metadata (verifiers only). */
 bool sp_chain_metadata(const struct sp_chain *c, struct sp_out *o);

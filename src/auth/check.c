@@ -58,38 +58,13 @@ sp_auth_check_free(struct sp_auth_check *c)
 		return;
 	for (size_t i = 0; i < c->nparts; i++)
 		sp_auth_check_free(c->parts[i]);
-	for (size_t i = 0; i < c->ntexts; i++)
-		free(c->texts[i]);
+	sp_texts_free(&c->texts);
 	free(c->parts);
-	free(c->texts);
 	free(c->name);
 	free(c);
 }
 
 /* ---------------------------------------------------------------- making */
-
-static bool
-copy_name(struct sp_auth_check *c, const char *name)
-{
-	c->name = strdup(name != NULL ? name : "");
-	return c->name != NULL;
-}
-
-static bool
-copy_texts(struct sp_auth_check *c, const char *const *texts)
-{
-	size_t n = 0;
-
-	while (texts != NULL && texts[n] != NULL)
-		n++;
-	c->texts = calloc(n + 1, sizeof *c->texts);
-	for (; c->texts != NULL && c->ntexts < n; c->ntexts++) {
-		c->texts[c->ntexts] = strdup(texts[c->ntexts]);
-		if (c->texts[c->ntexts] == NULL)
-			break;
-	}
-	return c->texts != NULL && c->ntexts == n;
-}
 
 static struct sp_auth_check *
 make(enum sp_check_kind kind, const char *name, const char *const *texts)
@@ -101,7 +76,7 @@ make(enum sp_check_kind kind, const char *name, const char *const *texts)
 	c->kind = kind;
 	c->refs = 1;
 	c->depth = 1;
-	if (copy_name(c, name) && copy_texts(c, texts))
+	if (sp_text_copy(&c->name, name != NULL ? name : "") && sp_texts_copy(&c->texts, texts))
 		return c;
 	sp_auth_check_free(c);
 	return shared(&broken);
@@ -193,46 +168,20 @@ wrong(struct sp_err *e, const char *why)
 	return sp_fail(e, SP_E_CONFIG, NULL, "%s", why);
 }
 
-static bool
-is_name(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n > SP_CHECK_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (sp_is_ctl((unsigned char)s[i]))
-			return false;
-	return true;
-}
-
-/* RFC 6749 section 3.3: scope-token. */
-static bool
-is_scope(const char *s)
-{
-	for (size_t i = 0; s[i] != '\0'; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\')
-			return false;
-	}
-	return is_name(s);
-}
-
 static enum sp_status
 judge_texts(const struct sp_auth_check *c, struct sp_err *e)
 {
 	const char *what = c->kind == SP_CHECK_ROLES ? "role" : "scope";
 
-	for (size_t i = 0; i < c->ntexts; i++) {
-		bool ok = c->kind == SP_CHECK_ROLES ? is_name(c->texts[i]) : is_scope(c->texts[i]);
+	for (size_t i = 0; i < c->texts.n; i++) {
+		bool ok = c->kind == SP_CHECK_ROLES ? sp_text_is_name(c->texts.p[i]) : sp_text_is_scope(c->texts.p[i]);
 
 		if (!ok)
-			return sp_fail(e, SP_E_CONFIG, NULL, "\"%.*s\" cannot be a %s", SP_PRI(sp_str(c->texts[i])), what);
+			return sp_fail(e, SP_E_CONFIG, NULL, "\"%.*s\" cannot be a %s", SP_PRI(sp_str(c->texts.p[i])), what);
 	}
-	if (c->ntexts == 0 && c->kind == SP_CHECK_ROLES)
+	if (c->texts.n == 0 && c->kind == SP_CHECK_ROLES)
 		return wrong(e, "sp_require_roles without a role");
-	if (c->ntexts == 0 && c->kind == SP_CHECK_TAG_SCOPES)
+	if (c->texts.n == 0 && c->kind == SP_CHECK_TAG_SCOPES)
 		return wrong(e, "sp_restrict_tag_scopes without a scope");
 	return SP_OK;
 }
@@ -247,18 +196,18 @@ judge_one(const struct sp_auth_check *c, struct sp_err *e)
 	case SP_CHECK_SCOPES:
 		return judge_texts(c, e);
 	case SP_CHECK_TAG:
-		return is_name(c->name) ? SP_OK : wrong(e, "sp_restrict_tag: the tag is empty, too long or not plain text");
+		return sp_text_is_name(c->name) ? SP_OK : wrong(e, "sp_restrict_tag: the tag is empty, too long or not plain text");
 	case SP_CHECK_TAG_SCOPES:
-		return is_name(c->name) ? judge_texts(c, e) : wrong(e, "sp_restrict_tag_scopes: the tag is no plain text");
+		return sp_text_is_name(c->name) ? judge_texts(c, e) : wrong(e, "sp_restrict_tag_scopes: the tag is no plain text");
 	case SP_CHECK_ROLES:
-		return is_name(c->name) ? judge_texts(c, e) : wrong(e, "sp_require_roles: the claim's path is no plain text");
+		return sp_text_is_name(c->name) ? judge_texts(c, e) : wrong(e, "sp_require_roles: the claim's path is no plain text");
 	case SP_CHECK_ALL:
 	case SP_CHECK_ANY:
 	case SP_CHECK_NOT:
 		return c->nparts != 0 ? SP_OK : wrong(e, "a combination of no checks (or its first one is NULL)");
 	case SP_CHECK_CUSTOM:
 		return c->fn == NULL ? wrong(e, "sp_auth_check without a function") :
-		    is_name(c->name) ? SP_OK : wrong(e, "sp_auth_check without a name for the log");
+		    sp_text_is_name(c->name) ? SP_OK : wrong(e, "sp_auth_check without a name for the log");
 	case SP_CHECK_BROKEN:
 		break;
 	}
@@ -312,8 +261,8 @@ sp_check_scopes(const struct sp_auth_check *c, void (*each)(void *ctx, const cha
 	if (c == NULL || c->depth > SP_CHECK_DEPTH)
 		return;
 	if (c->kind == SP_CHECK_SCOPES || c->kind == SP_CHECK_TAG_SCOPES)
-		for (size_t i = 0; i < c->ntexts; i++)
-			each(ctx, c->texts[i]);
+		for (size_t i = 0; i < c->texts.n; i++)
+			each(ctx, c->texts.p[i]);
 	for (size_t i = 0; i < c->nparts; i++)
 		sp_check_scopes(c->parts[i], each, ctx);
 }

@@ -3,6 +3,7 @@
 #define SP_AUTH_CHECK_INT_H
 
 #include "auth/check.h"
+#include "auth/texts.h"
 
 enum sp_check_kind {
 	SP_CHECK_BROKEN = 0,		/* no memory when it was made: denies */
@@ -17,8 +18,7 @@ struct sp_auth_check {
 	bool	 twice;			/* more took it than there were to give away */
 	unsigned depth;			/* 1: no parts */
 	char	*name;			/* the tag, the claim of the roles, or the name of one's own check */
-	char   **texts;			/* scopes or roles */
-	size_t	 ntexts;
+	struct sp_texts texts;		/* scopes or roles */
 	struct sp_auth_check **parts;
 	size_t	 nparts;
 	sp_auth_check_fn fn;

@@ -20,15 +20,34 @@ list(struct sp_out *o, const char *name, const sp_slice *s, size_t n)
 		sp_out_byte(o, ']');
 }
 
+static void
+member(struct sp_out *o, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	sp_out_fmt(o, ",\"%s\":", name);
+	sp_jout_str(o, sp_str(value));
+}
+
 void
-sp_prm_write(struct sp_out *o, sp_slice resource, const sp_slice *servers, size_t nservers, const sp_slice *scopes,
-    size_t nscopes)
+sp_prm_write_about(struct sp_out *o, sp_slice resource, const sp_slice *servers, size_t nservers, const sp_slice *scopes,
+    size_t nscopes, const struct sp_prm_about *about)
 {
 	sp_out_str(o, "{\"resource\":");
 	sp_jout_str(o, resource);
 	list(o, "authorization_servers", servers, nservers);
 	list(o, "scopes_supported", scopes, nscopes);
-	sp_out_str(o, ",\"bearer_methods_supported\":[\"header\"]}");
+	sp_out_str(o, ",\"bearer_methods_supported\":[\"header\"]");
+	member(o, "resource_name", about->name);
+	member(o, "resource_documentation", about->documentation);
+	sp_out_byte(o, '}');
+}
+
+void
+sp_prm_write(struct sp_out *o, sp_slice resource, const sp_slice *servers, size_t nservers, const sp_slice *scopes,
+    size_t nscopes)
+{
+	sp_prm_write_about(o, resource, servers, nservers, scopes, nscopes, &(struct sp_prm_about){ NULL, NULL });
 }
 
 bool
