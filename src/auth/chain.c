@@ -162,6 +162,16 @@ sp_chain_finish(struct sp_chain *c, struct sp_who *w, struct sp_principal **who,
 
 /* ---------------------------------------------------------------- sources */
 
+/* Of a token that its source refuses no principal says so. */
+static bool
+has_ended(const struct sp_chain_wait *q, const struct sp_auth_provider *p)
+{
+	for (size_t i = 0; i < p->ntokens; i++)
+		if (memcmp(p->tokens[i].hash, q->hash, sizeof q->hash) == 0)
+			return p->tokens[i].expires_s <= q->c->now_s;
+	return true;
+}
+
 static enum sp_status
 ask_static(struct sp_chain_wait *q, const struct sp_chain_source *s, struct sp_principal **who, struct sp_err *e)
 {
@@ -169,6 +179,8 @@ ask_static(struct sp_chain_wait *q, const struct sp_chain_source *s, struct sp_p
 
 	if (t == NULL)
 		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "none of the known tokens");
+	if (t->who == NULL && has_ended(q, s->p))
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "expired");
 	if (t->who == NULL)
 		return sp_fail(e, t->status, t->status == SP_E_SCOPE ? t->pub : NULL, "%s", t->why);
 	*who = sp_principal_hold(t->who);

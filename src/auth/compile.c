@@ -201,6 +201,7 @@ build(struct plan *l)
 {
 	struct sp_chain *c = l->c;
 	struct sp_img_head head = { 0 };
+	struct sp_img_resource here = { 0 };
 	enum sp_status st = SP_OK;
 
 	for (uint32_t i = 0; i < c->nsources; i++)
@@ -217,7 +218,10 @@ build(struct plan *l)
 		return st;
 	head.sources = SP_IMGB_ARRAY(&c->built, l->rows, l->nrows);
 	head.authorities = SP_IMGB_ARRAY(&c->built, l->authorities, c->nkeys);
-	head.tool_index = sp_imgb_tool_index(&c->built, NULL, 0);
+	here.path = text(l, "/");
+	here.url = text(l, c->resource);
+	sp_imgb_resources(&c->built, &head, &here, 1);
+	head.tool_index = sp_imgb_tool_index(&c->built, &head, NULL, 0);
 	st = sp_imgb_finish(&c->built, &head, l->e);
 	if (st == SP_OK)
 		st = sp_image_check(c->built.o.p, c->built.o.n, &c->img, l->e);

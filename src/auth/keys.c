@@ -14,7 +14,8 @@ fetch(struct sp_chain *c, struct sp_chain_keys *k)
 		.url = sp_str(k->p->jwks_uri), .method = SP_LIT("GET"), .max_answer = SP_KEYS_TEXT_MAX,
 		.timeout_ms = SP_KEYS_TIMEOUT_MS, .done = sp_keys_landed, .ctx = k,
 	};
-	(void)sp_chain_start(&k->flight);
+	if (!sp_chain_start(&k->flight))
+		sp_log(SP_WARN, "keys.not_fetched", SP_C("provider", k->p->name), SP_C("why", "no room for a request"));
 }
 
 /* C01: not again at once, however many keys are named that nobody knows. */
@@ -35,8 +36,8 @@ sp_keys_turn(struct sp_chain *c, struct sp_chain_keys *k)
 	if (age >= SP_KEYS_STALE_MS) {
 		/* Without an answer for a day: they may have been taken back long ago. */
 		k->known = false;
-		(void)sp_verifier_keys(c->verifier, k->authority, SP_E_UNAVAILABLE, SP_LIT(""), &e);
-		sp_log(SP_ERROR, "keys.stale", SP_C("provider", k->p->name));
+		if (sp_verifier_keys(c->verifier, k->authority, SP_E_UNAVAILABLE, SP_LIT(""), &e) == SP_OK)
+			sp_log(SP_ERROR, "keys.stale", SP_C("provider", k->p->name));
 	}
 	if (age >= SP_KEYS_FRESH_MS && !k->flight.running && !is_early(c, k))
 		fetch(c, k);
