@@ -7,6 +7,8 @@
 #define PRM "/.well-known/oauth-protected-resource"
 #define CHALLENGE "WWW-Authenticate: Bearer resource_metadata=\"http://localhost:8420/.well-known/oauth-protected-resource/mcp\"\r\n"
 
+#define CHALLENGE_ALONE "WWW-Authenticate: Bearer resource_metadata=\"http://localhost:8420/.well-known/oauth-protected-resource/alone\"\r\n"
+
 struct row {
 	const char *name;
 	const char *request;		/* whole, or NULL: lines and body of a POST */
@@ -272,6 +274,47 @@ comparable(sp_slice got, const char *name, char *out, size_t cap)
 	out[o.n] = '\0';
 }
 
+static const struct row alone[] = {
+	{ "D01 the challenge is of the resource asked", "POST /alone HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", NULL, NULL, 401,
+	    CHALLENGE_ALONE, "error=" },
+	{ "D01 and of the other", NULL, TW_LEGACY, PING, 401, CHALLENGE, "error=" },
+	{ "D07 also for a bad token", "POST /alone HTTP/1.1\r\n" HOST TW_AS("x.y.z") "Content-Length: 0\r\n\r\n", NULL, NULL, 401,
+	    "resource_metadata=\"http://localhost:8420" PRM "/alone\"", "/mcp" },
+	{ "F01 path form", GETM(PRM "/alone", "localhost:8420"), NULL, NULL, 200, "{\"resource\":\"http://localhost:8420/alone\"}", NULL },
+	{ "F01 path form of url", GETM(PRM "/mcp", "localhost:8420"), NULL, NULL, 200, "{\"resource\":\"http://localhost:8420/mcp\"}",
+	    NULL },
+	{ "F01 no root form where there are two", GETM(PRM, "localhost:8420"), NULL, NULL, 404, NULL, "resource" },
+	{ "F01 a slash alone", GETM(PRM "/", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "F01 a slash behind", GETM(PRM "/alone/", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "F01 without a slash", GETM(PRM "alone", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "D13 a path below", GETM("/alone/x", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "D13 upper case", GETM("/Alone", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "D13 trailing slash", GETM("/alone/", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "D13 through the other", GETM("/mcp/../alone", "localhost:8420"), NULL, NULL, 404, NULL, NULL },
+	{ "health stays", GETM("/healthz", "localhost:8420"), NULL, NULL, 200, "ok\n", NULL },
+};
+
+/* What is listed at a resource is what is served there. */
+static void
+test_alone(void **state)
+{
+	static const struct ti_options with = { .mcp = 2, .alone = 2 };
+	static struct world w;
+	bool closed;
+	sp_slice got;
+
+	run(&with, alone, SP_COUNT(alone));
+	tw_open(&w, &with);
+	got = tw_ask(&w, tw_post_to("/mcp", RD TW_LEGACY, TW_RPC("tools/list", "")), &closed);
+	assert_true(tw_has(got, "\"dns_list\"") && tw_has(got, "HTTP/1.1 200 "));
+	got = tw_ask(&w, tw_post_to("/alone", RD TW_LEGACY, TW_RPC("tools/list", "")), &closed);
+	assert_true(tw_has(got, "\"tools\":[]") && tw_has(got, "HTTP/1.1 200 "));
+	got = tw_ask(&w, tw_post_to("/alone", RD TW_LEGACY, TW_CALL("dns_list", "{}")), &closed);
+	if (!tw_has(got, "HTTP/1.1 200 ") || !tw_has(got, "Unknown tool: dns_list"))
+		fail_msg("E01 a tool of another resource:\n%.*s", (int)got.n, got.p);
+	tw_close(&w);
+}
+
 /* E01, E04, D08, R02: what is denied, what is hidden and what never was are one answer. */
 static void
 test_same_bytes(void **state)
@@ -420,7 +463,7 @@ main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_gate), cmocka_unit_test(test_messages), cmocka_unit_test(test_anonymous),
-		cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_before_keeper), cmocka_unit_test(test_keeper_again),
+		cmocka_unit_test(test_alone), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_before_keeper), cmocka_unit_test(test_keeper_again),
 		cmocka_unit_test(test_shell_words), cmocka_unit_test(test_metrics),
 	};
 

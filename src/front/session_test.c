@@ -100,6 +100,30 @@ test_whose(void **state)
 	finish();
 }
 
+/* B17, E21: a session is of one resource; at another it is one that never was. */
+static void
+test_resource(void **state)
+{
+	static char text[2048], there[512], unknown[256];
+	bool closed;
+
+	begin(&(struct ti_options){ .mcp = 1, .alone = 1 });
+	snprintf(unknown, sizeof unknown, "%s", body_of(ping(RD, "AAAAAAAA", &closed)));
+	snprintf(text, sizeof text, RD "Mcp-Session-Id: %s\r\n", mine);
+	expect("where it is from", tw_ask(&w, tw_post(text, PING), &closed), "200", "\"result\":{}");
+	expect("elsewhere", tw_ask(&w, tw_post_to("/alone", text, PING), &closed), "404", unknown);
+	snprintf(text, sizeof text, "DELETE /alone HTTP/1.1\r\nHost: localhost:8420\r\n" RD "Mcp-Session-Id: %s\r\n\r\n", mine);
+	expect("nor can it be ended there", tw_ask(&w, text, &closed), "404", unknown);
+	snprintf(text, sizeof text, "GET /alone HTTP/1.1\r\nHost: localhost:8420\r\nAccept: text/event-stream\r\n" RD
+	    "Mcp-Session-Id: %s\r\n\r\n", mine);
+	expect("nor listened to", tw_ask(&w, text, &closed), "404", unknown);
+	expect("it lives", ping(RD, mine, &closed), "200", "\"result\":{}");
+	assert_true(tw_has(tw_ask(&w, tw_post_to("/alone", RD, INIT), &closed), "Mcp-Session-Id: "));
+	(void)tk_session(&w, key, 60, SP_MCP_2025_11_25, there, sizeof there);
+	expect("and the other way round", ping(RD, there, &closed), "404", unknown);
+	finish();
+}
+
 static void
 test_keeper(void **state)
 {
@@ -255,7 +279,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose), cmocka_unit_test(test_keeper), cmocka_unit_test(test_end),
+		cmocka_unit_test(test_whose), cmocka_unit_test(test_resource), cmocka_unit_test(test_keeper), cmocka_unit_test(test_end),
 		cmocka_unit_test(test_cancel),
 	};
 

@@ -462,13 +462,19 @@ tw_has(sp_slice s, const char *what)
 
 /* A POST of this body with these further header lines. */
 static inline const char *
-tw_post(const char *lines, const char *body)
+tw_post_to(const char *path, const char *lines, const char *body)
 {
 	static char buf[131072];
 
-	snprintf(buf, sizeof buf, "POST /mcp HTTP/1.1\r\nHost: localhost:8420\r\nContent-Type: application/json\r\n"
-	    "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n%s\r\n%s", strlen(body), lines, body);
+	snprintf(buf, sizeof buf, "POST %s HTTP/1.1\r\nHost: localhost:8420\r\nContent-Type: application/json\r\n"
+	    "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n%s\r\n%s", path, strlen(body), lines, body);
 	return buf;
+}
+
+static inline const char *
+tw_post(const char *lines, const char *body)
+{
+	return tw_post_to("/mcp", lines, body);
 }
 
 #define TW_AS(token) "Authorization: Bearer " token "\r\n"

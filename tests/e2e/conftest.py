@@ -91,11 +91,11 @@ def upstream_config(servers, rules=None, auth="  - {type: jwt, issuer: https://i
 
 @pytest.fixture(scope="module")
 def make_upstream(tmp_path_factory):
-    """make_upstream(kind, bearer="", only="") starts a real MCP server; all end with the module."""
+    """make_upstream(kind, bearer="", only="", prefix="") starts a real MCP server; all end with the module."""
     started = []
 
-    def make(kind, bearer="", only=""):
-        started.append(peers.upstream(kind, tmp_path_factory.mktemp(kind), bearer, only))
+    def make(kind, bearer="", only="", prefix=""):
+        started.append(peers.upstream(kind, tmp_path_factory.mktemp(kind), bearer, only, prefix))
         return started[-1].start()
 
     yield make

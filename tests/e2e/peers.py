@@ -1,6 +1,7 @@
 """The real programs of the end-to-end tests: PowerDNS, the gateway itself, a token issuer, the SDK clients."""
 
 import base64
+import copy
 import http.client
 import json
 import os
@@ -186,6 +187,7 @@ class Gateway:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
+        self.path = "/mcp"
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self.config = self.folder / "sallyport.yaml"
         self.state = self.folder / "state"
@@ -259,14 +261,20 @@ class Gateway:
         return lines
 
     # --- plain HTTP, byte for byte as asked
-    def request(self, method="POST", path="/mcp", body=None, headers=None, token=None, timeout=30):
+    def at(self, path):
+        """The same gateway, asked at another of its resources."""
+        there = copy.copy(self)
+        there.path, there.url = path, f"http://127.0.0.1:{self.port}{path}"
+        return there
+
+    def request(self, method="POST", path=None, body=None, headers=None, token=None, timeout=30):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
         h = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         if token:
             h["Authorization"] = f"Bearer {token}"
         h.update(headers or {})
         data = json.dumps(body) if isinstance(body, (dict, list)) else body
-        c.request(method, path, data, {k: v for k, v in h.items() if v is not None})
+        c.request(method, path or self.path, data, {k: v for k, v in h.items() if v is not None})
         r = c.getresponse()
         answer = Answer(r.status, r.getheaders(), r.read())
         c.close()
@@ -376,14 +384,14 @@ class Upstream:
         return data
 
 
-def upstream(kind, folder, bearer="", only=""):
+def upstream(kind, folder, bearer="", only="", prefix=""):
     """"v1", "v2": the fixture on that SDK; "fastmcp"; "everything": the reference server."""
     servers = NODE / "servers"
     if kind == "fastmcp":
         return Upstream(folder, [sys.executable, str(HERE / "fastmcp_server.py"), "PORT", bearer])
     if kind == "everything":
         return Upstream(folder, ["node", str(servers / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"), "streamableHttp"])
-    return Upstream(folder, ["node", str(servers / f"{kind}.mjs"), "PORT", bearer, only])
+    return Upstream(folder, ["node", str(servers / f"{kind}.mjs"), "PORT", bearer, only], env={"PREFIX": prefix})
 
 
 class Forwarder:
@@ -422,7 +430,7 @@ class Stream:
             h["Content-Type"] = "application/json"
         if token:
             h["Authorization"] = f"Bearer {token}"
-        self.connection.request(method, "/mcp", None if body is None else json.dumps(body), h)
+        self.connection.request(method, gateway.path, None if body is None else json.dumps(body), h)
         self.sock = self.connection.sock
         self.answer = self.connection.getresponse()
         self.status = self.answer.status

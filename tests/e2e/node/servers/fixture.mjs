@@ -106,17 +106,19 @@ export const capabilities = {
 	completions: {}, logging: {},
 };
 
-// {method: handler(params, io)}; `only` keeps the named tools.
+// {method: handler(params, io)}; `only` keeps the named tools; names of tools and prompts begin with what PREFIX says.
 export function handlers(only, notFound) {
+	const prefix = process.env.PREFIX ?? "";
+	const own = (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : "");
 	const listed = () => Object.entries(tools).filter(([name]) => !only || only.includes(name))
-		.map(([name, [description, inputSchema, , more]]) => ({ name, description, inputSchema, ...more }))
+		.map(([name, [description, inputSchema, , more]]) => ({ name: prefix + name, description, inputSchema, ...more }))
 		.concat(extra ? [{ name: "extra", description: "Was not there before", inputSchema: object() }] : []);
 	return {
 		"tools/list": async () => ({ tools: listed() }),
 		"tools/call": async ({ name, arguments: args }, io) => {
 			if (name === "extra" && extra) return text("here");
-			if (!tools[name]) throw new Error(`Unknown tool: ${name}`);
-			return tools[name][2](args ?? {}, io);
+			if (!tools[own(name)]) throw new Error(`Unknown tool: ${name}`);
+			return tools[own(name)][2](args ?? {}, io);
 		},
 		"resources/list": async () => ({ resources: Object.entries(resources).map(([uri, [name, mimeType]]) => ({ uri, name, mimeType })) }),
 		"resources/templates/list": async () => ({ resourceTemplates: [{ uriTemplate: "test://template/{id}/data", name: "template", mimeType: "application/json" }] }),
@@ -126,10 +128,10 @@ export function handlers(only, notFound) {
 			if (!resources[uri]) throw notFound(uri);
 			return { contents: [{ uri, mimeType: resources[uri][1], ...resources[uri][2]() }] };
 		},
-		"prompts/list": async () => ({ prompts: Object.entries(prompts).map(([name, [args]]) => ({ name, description: name, arguments: args })) }),
+		"prompts/list": async () => ({ prompts: Object.entries(prompts).map(([name, [args]]) => ({ name: prefix + name, description: name, arguments: args })) }),
 		"prompts/get": async ({ name, arguments: args }) => {
-			if (!prompts[name]) throw new Error(`Unknown prompt: ${name}`);
-			return { messages: prompts[name][1](args ?? {}) };
+			if (!prompts[own(name)]) throw new Error(`Unknown prompt: ${name}`);
+			return { messages: prompts[own(name)][1](args ?? {}) };
 		},
 		"completion/complete": async ({ argument }) => ({ completion: { values: ["paris", "park", "party"].filter((v) => v.startsWith(argument.value)), hasMore: false } }),
 	};
