@@ -1,6 +1,6 @@
 #include "mcp/result.h"
 
-#define META_INFO "\"io.modelcontextprotocol/serverInfo\":" SP_MCP_INFO
+#define META_INFO "\"io.modelcontextprotocol/serverInfo\":"
 #define SUBSCRIPTION "\"io.modelcontextprotocol/subscriptionId\":"
 
 enum { NAME_SHOWN = 128, URI_SHOWN = 4096 };
@@ -14,19 +14,28 @@ open_result(struct sp_out *o, sp_slice id)
 }
 
 void
-sp_mcp_open(struct sp_out *o, enum sp_era era, sp_slice id, bool *comma)
+sp_mcp_open_as(struct sp_out *o, enum sp_era era, sp_slice id, sp_slice info, bool *comma)
 {
 	open_result(o, id);
 	sp_out_byte(o, '{');
 	*comma = era == SP_ERA_MODERN;
-	if (era == SP_ERA_MODERN)
-		sp_out_str(o, "\"resultType\":\"complete\",\"_meta\":{" META_INFO "}");
+	if (era != SP_ERA_MODERN)
+		return;
+	sp_out_str(o, "\"resultType\":\"complete\",\"_meta\":{" META_INFO);
+	sp_out_slice(o, info);
+	sp_out_byte(o, '}');
+}
+
+void
+sp_mcp_open(struct sp_out *o, enum sp_era era, sp_slice id, bool *comma)
+{
+	sp_mcp_open_as(o, era, id, SP_LIT(SP_MCP_INFO), comma);
 }
 
 /* ---- initialize and discover */
 
 static void
-capabilities(struct sp_out *o, uint32_t caps)
+capabilities(struct sp_out *o, uint32_t caps, sp_slice extensions)
 {
 	static const struct { uint32_t cap; const char *text; } rows[] = {
 		{ SP_CAP_TOOLS, "\"tools\":{\"listChanged\":true}" },
@@ -48,6 +57,12 @@ capabilities(struct sp_out *o, uint32_t caps)
 		sp_out_str(o, sep);
 		sp_out_str(o, "\"resources\":{\"listChanged\":true");
 		sp_out_str(o, (caps & SP_CAP_SUBSCRIBE) != 0 ? ",\"subscribe\":true}" : "}");
+		sep = ",";
+	}
+	if (extensions.n != 0) {
+		sp_out_str(o, sep);
+		sp_out_str(o, "\"extensions\":");
+		sp_out_slice(o, extensions);
 	}
 	sp_out_byte(o, '}');
 }
@@ -62,7 +77,7 @@ add_instructions(struct sp_out *o, sp_slice text)
 }
 
 void
-sp_mcp_initialize(struct sp_out *o, sp_slice id, sp_slice asked, uint32_t caps, sp_slice instructions)
+sp_mcp_initialize_as(struct sp_out *o, const struct sp_mcp_self *self, sp_slice id, sp_slice asked)
 {
 	bool old = sp_eq(asked, SP_LIT(SP_MCP_LEGACY_OLD)), comma;
 
@@ -70,35 +85,58 @@ sp_mcp_initialize(struct sp_out *o, sp_slice id, sp_slice asked, uint32_t caps, 
 	sp_out_str(o, "\"protocolVersion\":\"");
 	sp_out_str(o, old ? SP_MCP_LEGACY_OLD : SP_MCP_LEGACY_NEW);
 	sp_out_str(o, "\",");
-	capabilities(o, caps);
-	sp_out_str(o, ",\"serverInfo\":" SP_MCP_INFO);
-	add_instructions(o, instructions);
+	capabilities(o, self->caps, self->extensions);
+	sp_out_str(o, ",\"serverInfo\":");
+	sp_out_slice(o, self->info);
+	add_instructions(o, self->instructions);
 	sp_out_str(o, SP_MCP_CLOSE);
 }
 
 void
-sp_mcp_discover(struct sp_out *o, sp_slice id, uint32_t caps, sp_slice instructions)
+sp_mcp_initialize(struct sp_out *o, sp_slice id, sp_slice asked, uint32_t caps, sp_slice instructions)
+{
+	const struct sp_mcp_self self = { .info = SP_LIT(SP_MCP_INFO), .caps = caps, .instructions = instructions };
+
+	sp_mcp_initialize_as(o, &self, id, asked);
+}
+
+void
+sp_mcp_discover_as(struct sp_out *o, const struct sp_mcp_self *self, sp_slice id)
 {
 	bool comma;
 
-	sp_mcp_open(o, SP_ERA_MODERN, id, &comma);
+	sp_mcp_open_as(o, SP_ERA_MODERN, id, self->info, &comma);
 	sp_out_str(o, ",\"supportedVersions\":[\"" SP_MCP_MODERN "\"],");
-	capabilities(o, caps);
-	add_instructions(o, instructions);
+	capabilities(o, self->caps, self->extensions);
+	add_instructions(o, self->instructions);
 	sp_out_str(o, ",\"ttlMs\":");
 	sp_out_u64(o, SP_MCP_TTL_MS);
 	sp_out_str(o, ",\"cacheScope\":\"private\"" SP_MCP_CLOSE);
 }
 
+void
+sp_mcp_discover(struct sp_out *o, sp_slice id, uint32_t caps, sp_slice instructions)
+{
+	const struct sp_mcp_self self = { .info = SP_LIT(SP_MCP_INFO), .caps = caps, .instructions = instructions };
+
+	sp_mcp_discover_as(o, &self, id);
+}
+
 /* ---- answers to calls */
+
+void
+sp_mcp_empty_as(struct sp_out *o, enum sp_era era, sp_slice id, sp_slice info)
+{
+	bool comma;
+
+	sp_mcp_open_as(o, era, id, info, &comma);
+	sp_out_str(o, SP_MCP_CLOSE);
+}
 
 void
 sp_mcp_empty(struct sp_out *o, enum sp_era era, sp_slice id)
 {
-	bool comma;
-
-	sp_mcp_open(o, era, id, &comma);
-	sp_out_str(o, SP_MCP_CLOSE);
+	sp_mcp_empty_as(o, era, id, SP_LIT(SP_MCP_INFO));
 }
 
 void
@@ -230,6 +268,12 @@ close_with(struct sp_out *o, sp_slice object, bool comma)
 void
 sp_mcp_listen_ack(struct sp_out *o, sp_slice id, const struct sp_mcp_ask *ask, sp_slice uris)
 {
+	sp_mcp_listen_ack_tasks(o, id, ask, uris, (sp_slice){ NULL, 0 });
+}
+
+void
+sp_mcp_listen_ack_tasks(struct sp_out *o, sp_slice id, const struct sp_mcp_ask *ask, sp_slice uris, sp_slice tasks)
+{
 	const struct { bool on; const char *text; } rows[] = {
 		{ ask->listen_tools, "\"toolsListChanged\":true" },
 		{ ask->listen_prompts, "\"promptsListChanged\":true" },
@@ -252,17 +296,31 @@ sp_mcp_listen_ack(struct sp_out *o, sp_slice id, const struct sp_mcp_ask *ask, s
 		sp_out_str(o, sep);
 		sp_out_str(o, "\"resourceSubscriptions\":");
 		sp_out_slice(o, uris);
+		sep = ",";
 	}
+	if (tasks.n != 0) {
+		sp_out_str(o, sep);
+		sp_out_str(o, "\"taskIds\":");
+		sp_out_slice(o, tasks);
+	}
+	sp_out_str(o, "}}}");
+}
+
+void
+sp_mcp_listen_end_as(struct sp_out *o, sp_slice id, sp_slice info)
+{
+	open_result(o, id);
+	sp_out_str(o, "{\"resultType\":\"complete\",\"_meta\":{" META_INFO);
+	sp_out_slice(o, info);
+	sp_out_str(o, "," SUBSCRIPTION);
+	sp_out_slice(o, id);
 	sp_out_str(o, "}}}");
 }
 
 void
 sp_mcp_listen_end(struct sp_out *o, sp_slice id)
 {
-	open_result(o, id);
-	sp_out_str(o, "{\"resultType\":\"complete\",\"_meta\":{" META_INFO "," SUBSCRIPTION);
-	sp_out_slice(o, id);
-	sp_out_str(o, "}}}");
+	sp_mcp_listen_end_as(o, id, SP_LIT(SP_MCP_INFO));
 }
 
 void
@@ -278,14 +336,26 @@ sp_mcp_list_changed(struct sp_out *o, enum sp_component_kind kind, sp_slice subs
 	sp_out_byte(o, '}');
 }
 
-void
-sp_mcp_updated(struct sp_out *o, sp_slice params, sp_slice subscription)
+static void
+subscribed_note(struct sp_out *o, const char *method, sp_slice params, sp_slice subscription)
 {
-	open_note(o, "resources/updated");
+	open_note(o, method);
 	sp_out_str(o, ",\"params\":{");
 	if (subscription.n != 0)
 		add_subscription(o, subscription);
 	close_with(o, params, subscription.n != 0);
+}
+
+void
+sp_mcp_updated(struct sp_out *o, sp_slice params, sp_slice subscription)
+{
+	subscribed_note(o, "resources/updated", params, subscription);
+}
+
+void
+sp_mcp_task(struct sp_out *o, sp_slice params, sp_slice subscription)
+{
+	subscribed_note(o, "tasks", params, subscription);
 }
 
 void

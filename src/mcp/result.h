@@ -19,6 +19,19 @@ void sp_mcp_open(struct sp_out *o, enum sp_era era, sp_slice id, bool *comma);
 /* The end of what sp_mcp_open() began. */
 #define SP_MCP_CLOSE "}}"
 
+/* ---- the same for a server that is not the gateway: who it says it is. */
+struct sp_mcp_self {
+	sp_slice info;			/* Implementation, as JSON */
+	uint32_t caps;			/* enum sp_mcp_cap */
+	sp_slice instructions;		/* text, or empty */
+	sp_slice extensions;		/* JSON object, or empty: none */
+};
+void sp_mcp_open_as(struct sp_out *o, enum sp_era era, sp_slice id, sp_slice info, bool *comma);
+void sp_mcp_initialize_as(struct sp_out *o, const struct sp_mcp_self *self, sp_slice id, sp_slice asked);
+void sp_mcp_discover_as(struct sp_out *o, const struct sp_mcp_self *self, sp_slice id);
+void sp_mcp_empty_as(struct sp_out *o, enum sp_era era, sp_slice id, sp_slice info);
+void sp_mcp_listen_end_as(struct sp_out *o, sp_slice id, sp_slice info);
+
 /* ---- fixed answers.  `caps`: enum sp_mcp_cap of what this caller can use; `instructions`: text, or empty. */
 void sp_mcp_initialize(struct sp_out *o, sp_slice id, sp_slice asked, uint32_t caps, sp_slice instructions);
 void sp_mcp_discover(struct sp_out *o, sp_slice id, uint32_t caps, sp_slice instructions);
@@ -42,6 +55,8 @@ void sp_mcp_error_prefix(struct sp_out *o, sp_slice id);
 /* ---- subscriptions/listen (modern): `id` is the listen request's, and so the subscriptionId of all that it brings */
 /* The first message: what of ask's wishes is served.  `uris`: JSON array of the accepted ones, or empty for none. */
 void sp_mcp_listen_ack(struct sp_out *o, sp_slice id, const struct sp_mcp_ask *ask, sp_slice uris);
+/* With tasks (extension): JSON array of the accepted ids, or empty for none. */
+void sp_mcp_listen_ack_tasks(struct sp_out *o, sp_slice id, const struct sp_mcp_ask *ask, sp_slice uris, sp_slice tasks);
 /* The last: the response. */
 void sp_mcp_listen_end(struct sp_out *o, sp_slice id);
 
@@ -52,5 +67,7 @@ void sp_mcp_updated(struct sp_out *o, sp_slice params, sp_slice subscription);
 /* `token`: the client's own progressToken, as JSON text. */
 void sp_mcp_progress(struct sp_out *o, sp_slice params, sp_slice token);
 void sp_mcp_message(struct sp_out *o, sp_slice params);
+/* notifications/tasks of the tasks extension. */
+void sp_mcp_task(struct sp_out *o, sp_slice params, sp_slice subscription);
 
 #endif

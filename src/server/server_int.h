@@ -99,7 +99,6 @@ struct sp_stream {
 	size_t	 nuris;
 	sp_slice *task_ids;			/* listen: tasks of this caller */
 	size_t	 ntask_ids;
-	uint64_t serial;			/* of a session the newest carries everything */
 };
 
 /* ---------------------------------------------------------------- one message */
@@ -133,13 +132,14 @@ struct sp_content {
 	struct sp_out text;			/* content blocks, contents or messages, with commas between */
 	size_t	 last_end;			/* how many closing braces stand behind the last block's members */
 	size_t	 count;
-	sp_slice structured;			/* compact JSON, in the arena; empty: none */
-	sp_jval *structured_root;
+	struct sp_out structured;		/* compact JSON; empty: none */
+	bool	 structured_object;		/* it is an object */
 	bool	 failed;			/* sp_return_error() */
 	int	 rpc_code;			/* not 0: sp_return_rpc_error(); text is then its message as JSON string */
 	sp_slice rpc_data;
 	const char *broken;			/* why it cannot be sent: for the log */
 	bool	 assistant;			/* prompts: who speaks */
+	bool	 progressed;
 	size_t	 values;			/* completion: how many were offered, also those over 100 */
 	unsigned cache_ms;
 	bool	 cache_all;
@@ -152,7 +152,7 @@ struct sp_context {
 	struct sp_context *ready_next;		/* of s->ready; under s->lock */
 	struct sp_exchange *x;			/* NULL: nobody is there, for good or for now */
 	struct sp_principal *who;		/* held; NULL: nobody.  [H] may read it */
-	bool	 signed_in;
+	bool	 signed_in, http;
 	uint8_t	 mark[32];			/* of the caller; all 0: nobody */
 	struct sp_session *session;		/* 2025 era, or NULL */
 	struct sp_arena arena;			/* [H] while the handler runs */
@@ -165,7 +165,7 @@ struct sp_context {
 	struct sp_offer *offer;			/* held; NULL: no component is called */
 	sp_slice name;				/* ends in NUL: of the tool, prompt; the URI that is read */
 	sp_jval *args;				/* an object; templates: its variables */
-	const char *args_text;
+	const char *args_text, *meta_text;	/* JSON objects */
 	uint32_t caps;				/* enum sp_mcp_client_cap: of this request, or its session */
 	bool	 completing;			/* completion/complete */
 	const char *argument, *value;		/* completing: of what, and how it begins */
@@ -177,12 +177,15 @@ struct sp_context {
 	/* under s->lock */
 	unsigned signals;			/* enum sp_signal, not taken yet */
 	bool	 queued;			/* in s->ready */
-	bool	 deferred, completed, released;
+	bool	 quiet;				/* the server's thread looks at s->ready anyway: no wake */
+	bool	 deferred, released;
+	_Atomic bool completed;
 	struct sp_notes notes;
 	_Atomic bool cancelled;			/* or over: nothing that the handler says is used any more */
 
-	bool	 returned;			/* the handler is back; false while none has begun: see `running` */
 	bool	 running;			/* a job of this context is at the host, or a deferred one has not been released */
+	bool	 was_deferred;			/* `deferred`, as it was when signals were taken */
+	unsigned seen;				/* enum sp_signal, taken since the handler was started */
 
 	/* 2025 era, after sp_close_stream() */
 	bool	 primed;			/* its messages have event ids */
@@ -205,6 +208,8 @@ struct sp_server {
 	sp_slice url;				/* the resource identifier, or empty */
 	struct sp_offers offers[SP_KINDS];	/* [enum sp_component_type] */
 	unsigned nopen_to_nobody;		/* offers that need no credential */
+	unsigned ncompleters, ntask_tools;	/* offers that complete; tools that may become tasks */
+	bool	 has_kind[SP_KINDS];		/* had one of it, ever */
 	struct sp_out mistakes;			/* one a line */
 	unsigned nmistakes;
 	struct sp_server_part outbound, transport;
@@ -213,16 +218,21 @@ struct sp_server {
 	size_t	 nbuckets, nsessions;
 	struct sp_session *newest, *oldest;
 	struct sp_context *open;
+	struct sp_context *cursor;		/* of a walk through `open` */
 	struct sp_context *spare;		/* for reuse, by `next` */
 	unsigned nspare;
 	uint32_t nrunning;			/* calls whose handler runs, or that wait for its end */
 	uint32_t nstreams, nwaiting;
-	uint64_t next_serial;
 
 	pthread_mutex_t lock;
 	struct sp_context *ready, *ready_last;	/* have said something */
 	struct sp_notes updated;		/* URIs of sp_resource_updated(), as text */
 	unsigned changed;			/* bits by kind, of sp_list_changed() */
+
+	struct sp_out reply;			/* scratch for one answer */
+	struct sp_out gate_texts;		/* scratch of sp_gate() */
+	bool	 closing;			/* sp_server_free() has begun */
+	struct { struct sp_principal *who; uint8_t mark[32]; } marks[16];	/* of callers that were seen lately; held */
 
 	struct sp_seal *seal;			/* made of opt.state_key in sp_server_create() */
 	struct sp_tasks *tasks;			/* made in sp_server_begin() */
@@ -253,6 +263,8 @@ void sp_call_rerun(struct sp_context *c);
 void sp_call_reply(struct sp_context *c, enum sp_status st, sp_slice json);
 /* A JSON-RPC error as the whole answer, and the end of the call.  `message` empty: the status's. */
 void sp_call_refuse(struct sp_context *c, enum sp_status st, sp_slice message, sp_slice data);
+/* HTTP 403, naming the scopes; the end of the call. */
+void sp_call_refuse_scope(struct sp_context *c, const char *scopes);
 /* Nothing the handler says is used any more; the exchange, if still there, is answered with SP_E_CANCELLED and no JSON. */
 void sp_call_cancel(struct sp_context *c);
 /* New time-out, from now. */
@@ -261,8 +273,8 @@ void sp_call_deadline(struct sp_context *c, unsigned seconds);
  * ,members and SP_MCP_CLOSE.  Modern era only. */
 void sp_result_open(struct sp_out *o, const struct sp_context *c, const char *type);
 
-/* Whose is it?  32 bytes of SHA-256 over source, issuer, user and client; all 0: nobody. */
-void sp_caller_mark(const struct sp_principal *who, uint8_t mark[32]);
+/* Whose is it?  32 bytes of SHA-256 over source, issuer, user and client; all 0: nobody.  c->mark is this. */
+void sp_caller_mark(struct sp_server *s, struct sp_principal *who, uint8_t mark[32]);
 /* notifications/tasks: `params` is a JSON object; goes to the listen streams of this caller that asked for this task. */
 void sp_notify_task(struct sp_server *s, const uint8_t mark[32], sp_slice task_id, sp_slice params);
 
@@ -291,7 +303,7 @@ void sp_seal_free(struct sp_seal **seal);
 /* Modern tools/call, prompts/get, resources/read, when the gate has let it in, before the handler runs: reads inputResponses
  * and requestState of c->ask.params into c->asking.  SP_E_BAD_PARAMS: not what we gave to this caller for this request. */
 SP_MUST enum sp_status sp_ask_read(struct sp_context *c, struct sp_err *e);
-/* The handler returned: are questions open that it asked?  (It may have failed or answered all the same: that counts more.) */
+/* The handler returned: are questions open that it asked?  (One that failed all the same is not asked for.) */
 bool sp_ask_pending(const struct sp_context *c);
 /* They go out.  Modern: the answer is an InputRequiredResult (sp_call_reply); the call ends when this returns.  2025 era: our
  * requests go on the exchange (sp_call_send); c->phase becomes SP_CALL_ASKS and the call waits, its deadline running.  False:
