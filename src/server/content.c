@@ -45,7 +45,7 @@ can_add(const struct sp_context *c)
 		return rc;
 	if (c->completing)
 		return SP_RC_INVALID;
-	return c->out.failed || c->out.rpc_code != 0 ? SP_RC_OVER : SP_RC_OK;
+	return c->out.failed || c->out.rpc_code != 0 || c->out.whole ? SP_RC_OVER : SP_RC_OK;
 }
 
 static enum sp_rc
@@ -345,6 +345,42 @@ sp_return_json(struct sp_context *c, const char *text)
 	sp_jout_str(o, sp_out_view(&c->out.structured));
 	sp_out_byte(o, '}');
 	return block_end(c);
+}
+
+/* Members of the hop are ours to write; a structured part that is no object is not for the 2025 era. */
+static bool
+is_ours(const struct sp_context *c, const struct sp_jiter *it)
+{
+	if (sp_eq(it->key, SP_LIT("structuredContent")))
+		return c->ask.era != SP_ERA_MODERN && !sp_jis_obj(it->val);
+	return sp_eq(it->key, SP_LIT("resultType")) || sp_eq(it->key, SP_LIT("_meta"));
+}
+
+enum sp_rc
+sp_context_result(struct sp_context *c, sp_slice text)
+{
+	SP_AUTO(sp_json_free) struct sp_json json = { 0 };
+	struct sp_out *o = &c->out.text;
+	enum sp_rc rc = can_add(c);
+	struct sp_err e;
+
+	if (rc != SP_RC_OK)
+		return rc;
+	if (c->ask.method != SP_MCP_TOOLS_CALL || sp_json_read(text, SP_JSON_DEFAULT, &json, &e) != SP_OK ||
+	    !sp_jis_arr(SP_JGET(json.root, "content")))
+		return broken(c, "it is not the result of a tool");
+	sp_content_reset(&c->out);
+	c->out.whole = true;
+	for (struct sp_jiter it = sp_jeach(json.root); sp_jnext(&it);) {
+		if (is_ours(c, &it))
+			continue;
+		if (c->out.count++ != 0)
+			sp_out_byte(o, ',');
+		sp_jout_str(o, it.key);
+		sp_out_byte(o, ':');
+		sp_jwrite(o, it.val);
+	}
+	return o->full ? SP_RC_TOO_BIG : SP_RC_OK;
 }
 
 enum sp_rc

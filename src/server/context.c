@@ -125,6 +125,18 @@ sp_arg_json(struct sp_context *c, const char *name)
 	return text.p;
 }
 
+bool
+sp_context_keep(struct sp_context *c, void *p, void (*drop)(void *p))
+{
+	struct sp_kept *k = malloc(sizeof *k);
+
+	if (k == NULL)
+		return false;
+	*k = (struct sp_kept){ .next = c->kept, .p = p, .drop = drop };
+	c->kept = k;
+	return true;
+}
+
 /* ---- while it runs */
 
 static bool

@@ -65,6 +65,10 @@ write_tool(struct sp_context *c, struct sp_out *o)
 {
 	const struct sp_content *out = &c->out;
 
+	if (out->whole) {
+		sp_out_slice(o, sp_out_view(&out->text));
+		return;
+	}
 	sp_out_str(o, "\"content\":[");
 	sp_out_slice(o, sp_out_view(&out->text));
 	sp_out_byte(o, ']');
@@ -134,7 +138,7 @@ fault_of(const struct sp_context *c)
 		return out->broken;
 	if (out->text.full || out->structured.full)
 		return "the result is over max_result";
-	if (out->failed || out->rpc_code != 0)
+	if (out->failed || out->rpc_code != 0 || out->whole)
 		return NULL;
 	if (c->offer->output != NULL && out->structured.n == 0)
 		return "it has an output_schema, but gave no structured result";

@@ -173,6 +173,13 @@ context_drop(struct sp_context *c)
 		c->next->prev = c->prev;
 	sp_ask_end(c);
 	sp_task_end(c);
+	while (c->kept != NULL) {
+		struct sp_kept *k = c->kept;
+
+		c->kept = k->next;
+		k->drop(k->p);
+		free(k);
+	}
 	sp_notes_free(&c->notes);
 	sp_notes_free(&c->held);
 	sp_out_free(&c->answer);
@@ -394,8 +401,10 @@ sp_server_free(struct sp_server *s)
 {
 	if (s == NULL)
 		return;
-	s->closing = true;
-	part_free(&s->transport);
+	if (s->outbound.end != NULL && s->outbound.p != NULL)
+		s->outbound.end(s->outbound.p);
+	if (s->transport.end != NULL && s->transport.p != NULL)
+		s->transport.end(s->transport.p);
 	/* What handlers said last still counts: tasks may be kept by it, memory certainly is. */
 	if (s->begun)
 		sp_server_turn(s);
@@ -418,6 +427,7 @@ sp_server_free(struct sp_server *s)
 	sp_out_free(&s->gate_texts);
 	sp_out_free(&s->reply);
 	sp_arena_free(&s->texts);
+	part_free(&s->transport);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

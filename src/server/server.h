@@ -24,6 +24,7 @@ struct sp_reply {
 	uint32_t retry_after_s;
 };
 
+/* None of these calls back into the engine: what a transport does next, it does when the engine has returned. */
 struct sp_exchange_ops {
 	/* A notification or a request of ours, before the answer, or on a stream.  `event`: an id by which the client may come
 	 * back for what follows, or empty (an id with an empty json: only that id).  False: the client cannot be told (any

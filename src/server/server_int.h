@@ -140,10 +140,14 @@ struct sp_content {
 	const char *broken;			/* why it cannot be sent: for the log */
 	bool	 assistant;			/* prompts: who speaks */
 	bool	 progressed;
+	bool	 whole;				/* text is the members of a CallToolResult, of sp_context_result() */
 	size_t	 values;			/* completion: how many were offered, also those over 100 */
 	unsigned cache_ms;
 	bool	 cache_all;
 };
+
+/* Of sp_context_keep(). */
+struct sp_kept { struct sp_kept *next; void *p; void (*drop)(void *p); };
 
 struct sp_context {
 	struct sp_server *s;
@@ -193,6 +197,7 @@ struct sp_context {
 	struct sp_notes held;			/* what was sent or was to be sent since: for Last-Event-ID */
 	struct sp_out answer;			/* waits to be fetched */
 
+	struct sp_kept *kept;			/* [H] while the handler runs */
 	struct sp_ask *asking;			/* ask.c; NULL: no question, answer or state yet.  [H] while the handler runs */
 	struct sp_task *task;			/* task.c; NULL: no task */
 	struct sp_stream *stream;		/* SP_CALL_HELD */
@@ -231,7 +236,6 @@ struct sp_server {
 
 	struct sp_out reply;			/* scratch for one answer */
 	struct sp_out gate_texts;		/* scratch of sp_gate() */
-	bool	 closing;			/* sp_server_free() has begun */
 	struct { struct sp_principal *who; uint8_t mark[32]; } marks[16];	/* of callers that were seen lately; held */
 
 	struct sp_seal *seal;			/* made of opt.state_key in sp_server_create() */
