@@ -1,7 +1,4 @@
 /* For tests of the engine by itself: a server whose handlers ask nothing, whose tools are no tasks, without providers. */
-#include <sallyport/provider.h>
-
-#include "auth/chain.h"
 #include "server/server_int.h"
 
 #include <stdlib.h>
@@ -108,15 +105,4 @@ bool
 sp_task_is(const struct sp_server *s, const uint8_t mark[32], sp_slice task_id)
 {
 	return false;
-}
-
-bool
-sp_provider_mistakes(const struct sp_auth_provider *p, void (*say)(void *ctx, const char *text), void *ctx)
-{
-	return false;
-}
-
-void
-sp_auth_provider_free(struct sp_auth_provider *provider)
-{
 }

@@ -13,10 +13,10 @@ enum { SPARE_MAX = 64, SPARE_BYTES = 65536, TEXTS_MAX = 1 << 24, REPLY_KEPT = 1 
 struct sp_server *
 sp_server_create(const struct sp_server_options *options)
 {
-	struct sp_server *s = calloc(1, sizeof *s);
+	struct sp_server *s;
 	const uint8_t *key = NULL;
 
-	if (s == NULL)
+	if (sp_crypto_init(NULL) != SP_OK || (s = calloc(1, sizeof *s)) == NULL)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	sp_arena_init(&s->texts, TEXTS_MAX);
