@@ -2,8 +2,6 @@
 
 #include "base/near.h"
 
-enum { LATER = SP_CFG_STEP + 1 };
-
 static const struct known_key { enum key_place place; sp_slice name; int from; } known[] = {
 #define K(place, name, from) { place, SP_LIT_INIT(name), from },
 #include "config/keys.def"

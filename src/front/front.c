@@ -198,7 +198,7 @@ sp_front_close(struct sp_front *f)
 	sp_out_free(&f->text);
 	sp_out_free(&f->note);
 	sp_arena_free(&f->forever);
-	sp_tickets_free(f);
+	free(f->tickets);
 	free(f->wants);
 	free(f->catalogs);
 	free(f->caps);
