@@ -15,16 +15,6 @@ revision_text(uint32_t revision)
 	return revision == SP_MCP_2025_06_18 ? SP_LIT(SP_MCP_LEGACY_OLD) : SP_LIT(SP_MCP_LEGACY_NEW);
 }
 
-/* mcp-spec 1.4: the era without sessions ignores the header. */
-static bool
-says_modern(const struct sp_http_head *head)
-{
-	unsigned n;
-	const struct sp_http_field *f = sp_http_find(head, SP_LIT("mcp-protocol-version"), &n);
-
-	return n == 1 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN));
-}
-
 /* A session is no credential: it must be the caller's own, and another's answers as one that never was. */
 static enum sp_status
 judge_session(struct sp_conn *c, struct sp_req *q, struct sp_err *e)
@@ -38,7 +28,7 @@ judge_session(struct sp_conn *c, struct sp_req *q, struct sp_err *e)
 	uint8_t mark[32];
 	enum sp_status st;
 
-	if (n == 0 || says_modern(head))
+	if (n == 0 || sp_gate_is_modern(head))
 		return SP_OK;
 	if (n > 1)
 		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id was sent twice", "two sessions");
@@ -62,18 +52,6 @@ judge_session(struct sp_conn *c, struct sp_req *q, struct sp_err *e)
 
 /* ---------------------------------------------------------------- the head */
 
-static enum sp_status
-judge_get(struct sp_conn *c, const struct sp_req *q, struct sp_err *e)
-{
-	if (says_modern(&c->w->http.head))
-		return SP_E_METHOD;
-	if (!q->has_session)
-		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id is missing", "no session");
-	if (c->w->http.head.method == SP_GET && !q->takes_events)
-		return sp_fail(e, SP_E_ACCEPT, "Accept must allow text/event-stream", "Accept without an event stream");
-	return SP_OK;
-}
-
 /* The caller is known. */
 static enum sp_take
 admit(struct sp_conn *c)
@@ -85,11 +63,11 @@ admit(struct sp_conn *c)
 
 	q->takes_events = sp_gate_takes_events(head);
 	if (st == SP_OK)
-		st = head->method == SP_GET || head->method == SP_DELETE ? judge_get(c, q, &e) : sp_gate_post(head, &e);
+		st = sp_gate_method(head, q->has_session, &e);
 	if (st == SP_OK)
 		return SP_TAKE_BODY;
 	if (st == SP_E_METHOD)
-		sp_answer_method(c, says_modern(head) ? SP_LIT("POST") : SP_LIT("GET, POST, DELETE"));
+		sp_answer_method(c, sp_gate_allow(head));
 	else
 		sp_answer_status(c, st, sp_str(e.pub));
 	return SP_TAKE_DONE;

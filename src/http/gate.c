@@ -1,5 +1,7 @@
 #include "http/gate.h"
 
+#include "mcp/era.h"
+
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 
 static bool
@@ -212,5 +214,34 @@ sp_gate_post(const struct sp_http_head *head, struct sp_err *e)
 	/* A client that does not name the event stream beside JSON loses nothing but notifications. */
 	if (!accepts(head, SP_LIT("application/json"), SP_LIT("application/*"), true))
 		return sp_fail(e, SP_E_ACCEPT, "Accept must allow application/json", "Accept without JSON");
+	return SP_OK;
+}
+
+bool
+sp_gate_is_modern(const struct sp_http_head *head)
+{
+	unsigned n;
+	const struct sp_http_field *f = sp_http_find(head, SP_LIT("mcp-protocol-version"), &n);
+
+	return n == 1 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN));
+}
+
+sp_slice
+sp_gate_allow(const struct sp_http_head *head)
+{
+	return sp_gate_is_modern(head) ? SP_LIT("POST") : SP_LIT("GET, POST, DELETE");
+}
+
+enum sp_status
+sp_gate_method(const struct sp_http_head *head, bool has_session, struct sp_err *e)
+{
+	if (head->method != SP_GET && head->method != SP_DELETE)
+		return sp_gate_post(head, e);
+	if (sp_gate_is_modern(head))
+		return SP_E_METHOD;
+	if (!has_session)
+		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id is missing", "no session");
+	if (head->method == SP_GET && !sp_gate_takes_events(head))
+		return sp_fail(e, SP_E_ACCEPT, "Accept must allow text/event-stream", "Accept without an event stream");
 	return SP_OK;
 }

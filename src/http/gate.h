@@ -25,6 +25,11 @@ SP_MUST enum sp_status sp_gate_own(const struct sp_verifier *v, const struct sp_
     uint32_t *source, struct sp_err *e);
 /* Does Accept allow an event stream?  Without Accept: no, because we would answer JSON. */
 SP_MUST bool sp_gate_takes_events(const struct sp_http_head *head);
+/* Does it speak of the era without sessions, which passes over what the other era says of them? (mcp-spec 1.4) */
+SP_MUST bool sp_gate_is_modern(const struct sp_http_head *head);
+/* Method and what belongs to it: GET and DELETE need a session of the 2025 era; all else is sp_gate_post(). */
+SP_MUST enum sp_status sp_gate_method(const struct sp_http_head *head, bool has_session, struct sp_err *e);
+sp_slice sp_gate_allow(const struct sp_http_head *head);	/* for the answer to SP_E_METHOD */
 /* SP_E_METHOD, SP_E_MEDIA, SP_E_ACCEPT. */
 SP_MUST enum sp_status sp_gate_post(const struct sp_http_head *head, struct sp_err *e);
 

@@ -1,5 +1,5 @@
 /* Grants and requests of handlers, against an upstream on a real port: sections K, M and N of the threats. */
-#include "lib/testserver.h"
+#include "lib/testworld.h"
 
 #include "wire/http1.h"
 

@@ -1,229 +1,163 @@
-/* For tests: a server of the library in the test's loop, asked without a transport; workers are threads of the test. */
+/* For tests: small servers, and what a client writes. */
 #ifndef SP_LIB_TESTSERVER_H
 #define SP_LIB_TESTSERVER_H
 
 #include <sallyport/sallyport.h>
 
-#include "base/log.h"
-#include "lib/testup.h"
-#include "server/server.h"
-
-#include <pthread.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
 
-enum { TS_ASKS = 160, TS_THREADS = 160 };
-
+#define TS_READER "Authorization: Bearer reader-token-0123456789\r\n"
+#define TS_BOTH "Authorization: Bearer both-token-0123456789ab\r\n"
+#define TS_ADMIN "Authorization: Bearer admin-token-0123456789\r\n"
+#define TS_OLD "Authorization: Bearer old-token-0123456789abc\r\n"
 #define TS_META "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"," \
-	"\"io.modelcontextprotocol/clientCapabilities\":{},\"io.modelcontextprotocol/clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}"
+	"\"io.modelcontextprotocol/clientCapabilities\":{}}"
+#define TS_NOW 1800000000
 
-struct ts_ask {
-	struct sp_exchange x;
-	bool	 over;
-	enum sp_status st;
-	char	*json;
-};
-
-struct ts {
-	uv_loop_t loop;
-	uv_async_t wake;
-	struct up up;
-	struct sp_server *s;
-	struct sp_server_host host;
-	pthread_t threads[TS_THREADS];
-	unsigned nthreads, nasks;
-	struct ts_ask asks[TS_ASKS];
-	struct sp_out log;		/* everything that was logged */
-	pthread_mutex_t lock;		/* of log */
-};
-
-struct ts_job { void (*job)(void *arg); void *arg; };
-
-static inline void *
-ts_thread(void *p)
+static inline void
+ts_echo(struct sp_context *ctx, void *arg)
 {
-	struct ts_job j = *(struct ts_job *)p;
-
-	free(p);
-	j.job(j.arg);
-	return NULL;
-}
-
-static inline bool
-ts_run(void *ctx, void (*job)(void *arg), void *arg)
-{
-	struct ts *t = ctx;
-	struct ts_job *j = malloc(sizeof *j);
-
-	if (t->nthreads == TS_THREADS || j == NULL)
-		return false;
-	*j = (struct ts_job){ job, arg };
-	return pthread_create(&t->threads[t->nthreads++], NULL, ts_thread, j) == 0;
+	sp_return_text(ctx, sp_arg_text(ctx, "text"));
 }
 
 static inline void
-ts_wake(void *ctx)
+ts_data(struct sp_context *ctx, void *arg)
 {
-	struct ts *t = ctx;
-
-	(void)uv_async_send(&t->wake);
+	sp_return_json(ctx, "{\"sensitive\":\"data\"}");
 }
 
 static inline void
-ts_on_wake(uv_async_t *a)
+ts_admin(struct sp_context *ctx, void *arg)
 {
-	struct ts *t = a->data;
-
-	sp_server_turn(t->s);
+	sp_return_text(ctx, "admin operation complete");
 }
 
-static inline uint64_t
-ts_now_ms(void *ctx)
-{
-	return uv_hrtime() / 1000000;
-}
-
-static inline int64_t
-ts_now_s(void *ctx)
-{
-	return time(NULL);
-}
-
-static struct ts *ts_logged;
-
+/* Says something before it answers. */
 static inline void
-ts_log(const char *line, size_t n)
+ts_steps(struct sp_context *ctx, void *arg)
 {
-	pthread_mutex_lock(&ts_logged->lock);
-	sp_out_add(&ts_logged->log, line, n);
-	pthread_mutex_unlock(&ts_logged->lock);
-}
-
-static inline bool
-ts_send(struct sp_exchange *x, sp_slice json, sp_slice event)
-{
-	return false;
+	sp_progress(ctx, 1, 2, "half");
+	sp_return_text(ctx, "whole");
 }
 
 static inline void
-ts_answer(struct sp_exchange *x, const struct sp_reply *r)
+ts_big(struct sp_context *ctx, void *arg)
 {
-	struct ts_ask *a = x->conn;
+	size_t n = 1u << 20;
+	char *s = malloc(n + 1);
 
-	assert_false(a->over);
-	a->over = true;
-	a->st = r->st;
-	a->json = strndup(r->json.n == 0 ? "" : r->json.p, r->json.n);
+	assert_non_null(s);
+	memset(s, 'x', n);
+	s[n] = '\0';
+	sp_return_text(ctx, s);
+	free(s);
+}
+
+/* As long as its argument says. */
+static inline void
+ts_slow(struct sp_context *ctx, void *arg)
+{
+	int64_t ms = 0;
+
+	if (sp_arg_int(ctx, "ms", &ms))
+		for (; ms > 0 && !sp_is_cancelled(ctx); ms -= 5)
+			nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	sp_return_text(ctx, sp_is_cancelled(ctx) ? "cancelled" : "slept");
+}
+
+/* Whoever asks learns where from. */
+static inline enum sp_auth_verdict
+ts_where(struct sp_auth_context *auth, void *arg)
+{
+	const char *token = sp_auth_context_token(auth), *peer = sp_auth_context_peer(auth);
+	static _Thread_local char text[200];
+
+	snprintf(text, sizeof text, "peer %s token %s transport %d", peer == NULL ? "none" : peer,
+	    token == NULL ? "none" : "some", (int)sp_auth_context_transport(auth));
+	return sp_authorization_error(auth, text);
+}
+
+static inline struct sp_auth_provider *
+ts_provider(void)
+{
+	static const char *const reads[] = { "read:data", NULL }, *const both[] = { "read:data", "write:data", NULL };
+	static const char *const admin[] = { "admin", NULL };
+	static const struct sp_token_entry tokens[] = {
+		{ .token = "reader-token-0123456789", .client_id = "reader", .scopes = reads },
+		{ .token = "both-token-0123456789ab", .client_id = "both", .scopes = both, .expires_at = TS_NOW + 100 },
+		{ .token = "admin-token-0123456789", .client_id = "boss", .tags = admin },
+		{ .token = "old-token-0123456789abc", .client_id = "late", .expires_at = 1000 },
+		{ .client_id = NULL }
+	};
+
+	return sp_token_verifier_static(.tokens = tokens);
 }
 
 static inline void
-ts_pause(struct sp_exchange *x, uint32_t retry_ms)
+ts_tools(struct sp_server *s, bool open)
 {
-}
+	static const char text[] = "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}},\"required\":[\"text\"]}";
+	static const char ms[] = "{\"type\":\"object\",\"properties\":{\"ms\":{\"type\":\"integer\"}}}";
 
-static inline size_t
-ts_unread(const struct sp_exchange *x)
-{
-	return 0;
-}
-
-/* The server is there, and may be put together. */
-static inline void
-ts_open(struct ts *t, void (*answer)(struct up *u, unsigned no, const char *request, struct sp_out *o))
-{
-	*t = (struct ts){ .host = { ts_run, ts_wake, ts_now_ms, ts_now_s, t } };
-	pthread_mutex_init(&t->lock, NULL);
-	sp_out_heap(&t->log, 16 << 20);
-	ts_logged = t;
-	sp_log_divert(ts_log);
-	assert_int_equal(uv_loop_init(&t->loop), 0);
-	assert_int_equal(uv_async_init(&t->loop, &t->wake, ts_on_wake), 0);
-	t->wake.data = t;
-	up_open(&t->up, &t->loop, answer);
-	t->s = sp_server_new(.name = "test", .version = "1", .max_result = 32 << 20);
-	assert_non_null(t->s);
-}
-
-/* As whoever serves it does. */
-static inline enum sp_status
-ts_begin(struct ts *t, struct sp_error *e)
-{
-	struct sp_server_part *part = sp_server_outbound(t->s);
-	enum sp_status st = sp_server_begin(t->s, &t->host, e);
-
-	if (st == SP_OK && part->p != NULL)
-		st = part->begin(part->p, &t->loop, e);
-	return st;
-}
-
-static inline struct ts_ask *
-ts_message(struct ts *t, const char *json)
-{
-	static const struct sp_exchange_ops ops = { ts_send, ts_answer, ts_pause, ts_unread };
-	struct ts_ask *a = &t->asks[t->nasks++];
-
-	assert_true(t->nasks < TS_ASKS);
-	a->x = (struct sp_exchange){ .ops = &ops, .conn = a, .transport = SP_TRANSPORT_BYTES,
-	    .token = SP_LIT("inbound-token-of-the-client") };
-	sp_server_message(t->s, &a->x, sp_str(json));
-	return a;
-}
-
-static inline struct ts_ask *
-ts_call(struct ts *t, const char *tool, const char *arguments)
-{
-	char *json = NULL;
-	struct ts_ask *a;
-
-	assert_true(asprintf(&json, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{" TS_META
-	    ",\"name\":\"%s\",\"arguments\":%s}}", tool, arguments) > 0);
-	a = ts_message(t, json);
-	free(json);
-	return a;
-}
-
-static inline void
-ts_wait(struct ts *t, const struct ts_ask *a)
-{
-	uint64_t end = uv_hrtime() + 20ull * 1000000000;
-
-	while (!a->over && uv_hrtime() < end) {
-		(void)uv_run(&t->loop, UV_RUN_ONCE);
-		sp_server_turn(t->s);
+	if (open) {
+		sp_tool(s, .name = "echo", .input_schema = text, .handler = ts_echo, .auth = SP_ANYONE);
+		sp_tool(s, .name = "steps", .handler = ts_steps, .auth = SP_ANYONE);
+		sp_tool(s, .name = "big", .handler = ts_big, .auth = SP_ANYONE);
+		sp_tool(s, .name = "slow", .input_schema = ms, .handler = ts_slow, .auth = SP_ANYONE, .timeout_s = 5);
+		sp_tool(s, .name = "where", .handler = ts_admin, .auth = sp_auth_check("where", ts_where, NULL));
 	}
-	assert_true(a->over);
+	sp_tool(s, .name = "read_data", .handler = ts_data, .auth = sp_require_scopes("read:data"));
+	sp_tool(s, .name = "write_data", .handler = ts_data, .auth = sp_require_scopes("read:data", "write:data"));
+	sp_tool(s, .name = "admin_action", .handler = ts_admin, .auth = sp_restrict_tag("admin"));
 }
 
-/* A tool is called and its answer is there. */
+/* `open`: with tools for everybody. */
+static inline struct sp_server *
+ts_server(const char *url, bool provider, bool open)
+{
+	struct sp_server *s = sp_server_new(.name = "test", .version = "1", .url = url, .auth = provider ? ts_provider() : NULL,
+	    .workers = 4);
+
+	assert_non_null(s);
+	ts_tools(s, open);
+	return s;
+}
+
+/* A POST to this path with these further header lines; valid until the next one but three. */
 static inline const char *
-ts_result(struct ts *t, const char *tool, const char *arguments)
+ts_post_to(const char *path, const char *host, const char *lines, const char *body)
 {
-	struct ts_ask *a = ts_call(t, tool, arguments);
+	static char ring[4][16384];
+	static unsigned at;
+	char *buf = ring[at++ % 4];
+	int n = snprintf(buf, sizeof ring[0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+	    "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n%s\r\n%s", path, host, strlen(body), lines, body);
 
-	ts_wait(t, a);
-	return a->json;
+	assert_true(n > 0 && (size_t)n < sizeof ring[0]);
+	return buf;
 }
 
-/* The order of a transport: calls end, workers are waited for, the server goes, the loop lets go. */
-static inline void
-ts_close(struct ts *t)
+/* Modern tools/call: the headers, then the body. */
+static inline const char *
+ts_call(const char *host, const char *lines, const char *tool, const char *arguments)
 {
-	struct sp_server_part *part = sp_server_outbound(t->s);
+	static char head[4096];
+	static char body[8192];
 
-	if (part->p != NULL)
-		part->end(part->p);
-	for (unsigned i = 0; i < t->nthreads; i++)
-		assert_int_equal(pthread_join(t->threads[i], NULL), 0);
-	sp_server_turn(t->s);
-	sp_server_free(t->s);
-	up_close(&t->up);
-	uv_close((uv_handle_t *)&t->wake, NULL);
-	assert_int_equal(uv_run(&t->loop, UV_RUN_DEFAULT), 0);
-	assert_int_equal(uv_loop_close(&t->loop), 0);
-	sp_log_divert(NULL);
-	for (unsigned i = 0; i < t->nasks; i++)
-		free(t->asks[i].json);
-	sp_out_free(&t->log);
-	pthread_mutex_destroy(&t->lock);
+	snprintf(head, sizeof head, "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: %s\r\n%s", tool, lines);
+	snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\",\"arguments\":%s,"
+	    TS_META "}}", tool, arguments);
+	return ts_post_to("/mcp", host, head, body);
 }
 
 #endif
