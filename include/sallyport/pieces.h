@@ -42,10 +42,12 @@ SP_API void sp_decide_check(const struct sp_auth_check *check, const struct sp_q
 /* ---- scrub: takes secrets out of bytes, in thirteen encodings, across the borders of pieces */
 
 struct sp_scrubber;
-/* The secrets are copied into locked memory. */
+/* The secrets (ends in NULL; each of at least 8 bytes) are copied into locked memory.  NULL: *error says why. */
 SP_API struct sp_scrubber *sp_scrubber_new(const char *const *secrets, struct sp_error *error);
-/* Writes what may be shown into `out` (at least n + 4096 bytes); returns how many bytes.  `last`: nothing follows.  *hits
- * counts what was taken out.  SIZE_MAX: it failed; show nothing. */
+/* Writes what may be shown into `out`; returns how many bytes.  `last`: nothing follows, and the next pass begins another
+ * text.  *hits (NULL: not wanted) counts on what was taken out.  Bytes that may begin a secret are held back until more has
+ * come, and marks may be longer than what they replace: 2 n + 4096 bytes, and 16 times the longest secret more, are always
+ * enough.  SIZE_MAX: it failed, which it does from then on; show nothing. */
 SP_API size_t sp_scrubber_pass(struct sp_scrubber *s, const void *in, size_t n, bool last, char *out, size_t cap,
     unsigned *hits);
 SP_API void sp_scrubber_free(struct sp_scrubber *s);
