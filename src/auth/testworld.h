@@ -43,11 +43,11 @@ pem_of(const struct sp_testkey *k)
 static inline const char *
 set_of(const struct sp_testkey *const *k, const char *const *extra, size_t n)
 {
-	static char buf[4][8192];
+	static char buf[8][8192];
 	static unsigned turn;
 	struct sp_out o;
 
-	sp_out_init(&o, buf[turn++ % 4], sizeof buf[0]);
+	sp_out_init(&o, buf[turn++ % 8], sizeof buf[0]);
 	sp_out_str(&o, "{\"keys\":[");
 	for (size_t i = 0; i < n; i++) {
 		if (i != 0)
@@ -61,13 +61,13 @@ set_of(const struct sp_testkey *const *k, const char *const *extra, size_t n)
 static inline const char *
 token_of(const struct sp_testkey *k, enum sp_alg a, const char *header, const char *payload)
 {
-	static char buf[8][SP_TOKEN_ROOM];
+	static char buf[16][SP_TOKEN_ROOM];
 	static unsigned turn;
 	char usual[64];
 	struct sp_out o;
 
 	snprintf(usual, sizeof usual, "{\"alg\":\"%s\"}", sp_alg_name(a));
-	sp_out_init(&o, buf[turn++ % 8], sizeof buf[0]);
+	sp_out_init(&o, buf[turn++ % 16], sizeof buf[0]);
 	sp_testkey_token(k, a, sp_str(header != NULL ? header : usual), sp_str(payload), &o);
 	return text_of(&o);
 }
