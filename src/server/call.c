@@ -18,7 +18,6 @@ sp_call_signal(struct sp_context *c, unsigned signals)
 	struct sp_server *s = c->s;
 	bool wake;
 
-	/* After this c may be gone. */
 	pthread_mutex_lock(&s->lock);
 	wake = s->ready == NULL && !c->quiet;
 	c->signals |= signals;
@@ -31,9 +30,10 @@ sp_call_signal(struct sp_context *c, unsigned signals)
 			s->ready_last->ready_next = c;
 		s->ready_last = c;
 	}
-	pthread_mutex_unlock(&s->lock);
+	/* Still under the lock: behind it, this may have been the last that anybody waited for before the server ends. */
 	if (wake)
 		s->host.wake(s->host.ctx);
+	pthread_mutex_unlock(&s->lock);
 }
 
 enum sp_rc

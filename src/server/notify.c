@@ -20,7 +20,7 @@ sp_resource_updated(struct sp_server *s, const char *uri)
 {
 	size_t n = strlen(uri);
 	struct sp_note *note = calloc(1, sizeof *note + n + 1);
-	bool wake = false, lost = true;
+	bool lost = true;
 
 	if (note == NULL)
 		return;
@@ -32,29 +32,25 @@ sp_resource_updated(struct sp_server *s, const char *uri)
 		s->updated.last = note;
 		s->updated.n++;
 		s->updated.bytes += n;
-		wake = true;
+		s->host.wake(s->host.ctx);
 		lost = false;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (lost)
 		free(note);
-	if (wake)
-		s->host.wake(s->host.ctx);
 }
 
 void
 sp_list_changed(struct sp_server *s, enum sp_component_type kind)
 {
-	bool wake;
-
 	if ((unsigned)kind < SP_COMPONENT_IS_TOOL || (unsigned)kind >= SP_KINDS)
 		return;
 	pthread_mutex_lock(&s->lock);
-	wake = s->begun;
-	s->changed |= wake ? 1u << kind : 0;
-	pthread_mutex_unlock(&s->lock);
-	if (wake)
+	if (s->begun) {
+		s->changed |= 1u << kind;
 		s->host.wake(s->host.ctx);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---------------------------------------------------------------- streams */

@@ -62,7 +62,8 @@ struct sp_exchange {
 struct sp_server_host {
 	/* Runs job(arg) on some thread, or at once; false: no room. */
 	bool	 (*run)(void *ctx, void (*job)(void *arg), void *arg);
-	/* From any thread: sp_server_turn() is to be called soon on the server's. */
+	/* From any thread: sp_server_turn() is to be called soon on the server's.  A lock is held: it must not wait, nor call the
+	 * engine. */
 	void	 (*wake)(void *ctx);
 	uint64_t (*now_ms)(void *ctx);
 	int64_t	 (*now_s)(void *ctx);
