@@ -95,10 +95,39 @@ tw_server(struct sp_imgb *b)
 	return s;
 }
 
+/* Not NULL: a JWKS.  There is a source of JWTs then, and the servers are at the second of two resources, TW_HERE. */
+static const char *tw_jwks;
+#define TW_HERE "http://localhost:8420/here"
+#define TW_THERE "http://localhost:8420/mcp"
+#define TW_ISSUER "https://as.test"
+
+static struct sp_ref
+tw_sources(struct sp_imgb *b)
+{
+	struct sp_img_source src[2] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_JWT, .own_audience = 1 } };
+
+	src[0].name = tw_str(b, "static");
+	if (tw_jwks == NULL)
+		return SP_IMGB_ARRAY(b, src, 1);
+	src[1].name = tw_str(b, "jwt");
+	src[1].issuer = tw_str(b, TW_ISSUER);
+	src[1].keys = tw_str(b, tw_jwks);
+	src[1].claim_user = tw_str(b, "sub");
+	return SP_IMGB_ARRAY(b, src, 2);
+}
+
+static void
+tw_resources(struct sp_imgb *b, struct sp_img_head *h)
+{
+	struct sp_img_resource at[2] = { { .path = tw_str(b, "/mcp"), .url = tw_str(b, TW_THERE) },
+	    { .path = tw_str(b, "/here"), .url = tw_str(b, TW_HERE) } };
+
+	sp_imgb_resources(b, h, at, tw_jwks == NULL ? 1 : 2);
+}
+
 static void
 tw_image(struct sp_imgb *b, struct sp_image *img)
 {
-	struct sp_img_source src = { .type = SP_SOURCE_STATIC };
 	struct sp_img_rule rule = { .verb = SP_VERB_ALLOW, .line = 12 };
 	struct sp_img_server servers[2];
 	struct sp_img_head h = { .generation = 1, .limit_head = 16384, .limit_body = 1 << 20, .limit_answer = 1 << 20,
@@ -107,12 +136,12 @@ tw_image(struct sp_imgb *b, struct sp_image *img)
 	struct sp_err e = { 0 };
 
 	sp_imgb_init(b, 1 << 20);
-	h.url = tw_str(b, "http://localhost:8420/mcp");
+	h.url = tw_str(b, TW_THERE);
 	h.origin = tw_str(b, "http://localhost:8420");
-	sp_imgb_resources(b, &h, &(struct sp_img_resource){ .path = tw_str(b, "/mcp"), .url = h.url }, 1);
-	src.name = tw_str(b, "static");
+	tw_resources(b, &h);
 	rule.text = tw_str(b, "{allow: api}");
 	servers[0] = tw_server(b);
+	servers[0].resource = tw_jwks != NULL;
 	servers[1] = servers[0];
 	servers[1].name = tw_str(b, "other");
 	struct sp_img_tool t[] = {
@@ -130,7 +159,7 @@ tw_image(struct sp_imgb *b, struct sp_image *img)
 		[T_ZOTHER] = tw_tool(b, "get", "other_get", SP_GET, "/items/{id}", G_KEY, true),
 	};
 	t[T_ZOTHER].server = 1;
-	h.sources = SP_IMGB_ARRAY(b, &src, 1);
+	h.sources = tw_sources(b);
 	h.rules = SP_IMGB_ARRAY(b, &rule, 1);
 	h.servers = SP_IMGB_ARRAY(b, servers, 2);
 	h.tools = SP_IMGB_ARRAY(b, t, SP_COUNT(t));
