@@ -132,7 +132,7 @@ outcome_name(const struct sp_audit_record *r)
 {
 	static const char *const decision[] = {
 		[SP_CLOSED] = "closed", [SP_REFUSED_ARGS] = "refused", [SP_SHORT] = "short", [SP_ASK] = "ask",
-		[SP_ALLOW] = "allow",
+		[SP_ALLOW] = "allow", [SP_REFUSED] = "refused",
 	};
 	static const char *const outcome[] = {
 		[SP_DONE] = "done", [SP_FAILED] = "failed", [SP_UNKNOWN_OUTCOME] = "unknown", [SP_NOT_SENT] = "not_sent",

@@ -15,7 +15,7 @@ static const char help[] =
     "\n"
     "  -c, --config FILE    the same as FILE\n"
     "  --full               also print all values in effect, defaults included\n"
-    "  --table              also print tools x sources: a allow, ? ask, s short of a scope, . closed\n"
+    "  --table              also print tools x sources: a allow, c a check decides, ? ask, s short of a scope, . closed\n"
     "  --schema             print the JSON Schema of the configuration instead, for editors\n"
     "\n"
     "example:\n"

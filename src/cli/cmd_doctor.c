@@ -134,7 +134,7 @@ has_role(const char *folder, const char *role)
 static unsigned
 programs(void)
 {
-	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper", "spawner" };
+	static const char *const roles[] = { "loader", "front", "manage", "egress", "dialer", "keeper", "spawner", "checker" };
 	char self[4096] = "", beside[4128], tree[4128], missing[128] = "", *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 16);
 	size_t at = 0;

@@ -90,7 +90,7 @@ put_callers(struct sp_out *o, const struct sp_image *img, uint32_t tool)
 			continue;
 		sp_out_str(o, first ? "" : ", ");
 		sp_out_slice(o, source->type == SP_SOURCE_ANONYMOUS ? SP_LIT("anyone") : sp_img_str(img, source->name));
-		sp_out_str(o, c == 's' ? " with scopes" : c == '?' ? " after approval" : "");
+		sp_out_str(o, c == 's' ? " with scopes" : c == '?' ? " after approval" : c == 'c' ? " if checks allow" : "");
 		first = false;
 	}
 	if (first)
@@ -105,7 +105,7 @@ put_callers_json(struct sp_out *o, const struct sp_image *img, uint32_t tool)
 
 		sp_out_byte(o, s == 0 ? '{' : ',');
 		sp_jout_str(o, sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, s)->name));
-		sp_out_str(o, c == 'a' ? ":\"allow\"" : c == '?' ? ":\"ask\"" : c == 's' ? ":\"short\"" : ":\"closed\"");
+		sp_out_str(o, c == 'a' ? ":\"allow\"" : c == 'c' ? ":\"check\"" : c == '?' ? ":\"ask\"" : c == 's' ? ":\"short\"" : ":\"closed\"");
 	}
 	sp_out_byte(o, '}');
 }

@@ -190,7 +190,7 @@ write_outcome(const struct why *w)
 {
 	static const char *const words[] = {
 		[SP_CLOSED] = "closed", [SP_REFUSED_ARGS] = "refused arguments", [SP_SHORT] = "short of a scope",
-		[SP_ASK] = "ask", [SP_ALLOW] = "allow",
+		[SP_ASK] = "ask", [SP_ALLOW] = "allow", [SP_REFUSED] = "refused",
 	};
 	const struct sp_decision *d = &w->d;
 
@@ -207,7 +207,7 @@ write_answer(const struct why *w)
 	sp_out_str(w->o, "answer:  ");
 	switch (w->d.outcome) {
 	case SP_ALLOW:
-		sp_out_str(w->o, "the result\n");
+		sp_out_str(w->o, w->d.checks == 0 ? "the result\n" : "the result, if the checks below allow\n");
 		return;
 	case SP_ASK:
 		sp_out_str(w->o, "the result after an approval, or isError: declined, or not answered\n");
@@ -224,9 +224,34 @@ write_answer(const struct why *w)
 		}
 		break;
 	case SP_CLOSED:
+	case SP_REFUSED:
 		break;
 	}
 	sp_out_str(w->o, is_anonymous(w) ? "401, as for every name\n" : "as for an unknown name\n");
+}
+
+static void
+write_checks(const struct why *w, uint64_t checks, const char *between)
+{
+	const char *before = " ";
+
+	for (uint32_t i = 0; i < w->img->head->checks.n; i++) {
+		if ((checks >> i & 1) == 0)
+			continue;
+		sp_out_fmt(w->o, "%s%.*s", before, SP_PRI(sp_img_str(w->img, SP_IMG_AT(w->img, w->img->head->checks, check, i)->name)));
+		before = between;
+	}
+}
+
+/* What they say is not ours to guess: a check is asked by the running gateway alone. */
+static void
+write_asked(const struct why *w)
+{
+	if (w->d.checks == 0 || (w->d.outcome != SP_ALLOW && w->d.outcome != SP_ASK))
+		return;
+	sp_out_str(w->o, "checks: ");
+	write_checks(w, w->d.checks, ", ");
+	sp_out_str(w->o, "; each of them must allow; the running gateway asks them, and its log says what they answer\n");
 }
 
 static void
@@ -253,6 +278,10 @@ write_rule(const struct why *w, uint32_t rule)
 	if (look.scopes_missing) {
 		sp_out_str(w->o, "; lacks ");
 		sp_scopes_write(w->o, w->img, look.missing, SP_SCOPE_WORDS);
+	}
+	if (look.checks != 0) {
+		sp_out_str(w->o, "; asks");
+		write_checks(w, look.checks, " ");
 	}
 	sp_out_byte(w->o, '\n');
 }
@@ -329,6 +358,7 @@ write_all_of_it(struct why *w, const struct why_args *opt)
 	write_caller(w);
 	write_outcome(w);
 	write_answer(w);
+	write_asked(w);
 	write_rules(w);
 	write_schema_note(w, opt->args != NULL);
 	write_secrets(w);

@@ -114,7 +114,7 @@ callers_overlap(const struct cfg_rule *a, const struct cfg_rule *b)
 static bool
 has_demands(const struct cfg_rule *r)
 {
-	return r->scopes.n + r->tags.n + r->nany != 0 || r->has_not;
+	return r->scopes.n + r->tags.n + r->nany != 0 || r->checks != 0 || r->has_not;
 }
 
 static bool
@@ -157,9 +157,9 @@ demands_within(const struct pass *p, uint32_t ai, uint32_t bi)
 		return false;
 	if (a->has_not && (!b->has_not || !sp_cfg_within(&db->not, &da->not)))
 		return false;
-	if (a->nany != 0 && !any_equal(a, b))
+	if ((a->nany != 0 && !any_equal(a, b)) || (a->checks & ~b->checks) != 0)
 		return false;
-	return a->scopes.n + a->nany == 0 || strictness(a->manner) <= strictness(b->manner);
+	return (a->scopes.n + a->nany == 0 && a->checks == 0) || strictness(a->manner) <= strictness(b->manner);
 }
 
 /* ---- conditions */

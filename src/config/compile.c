@@ -500,6 +500,17 @@ put_selects(struct compiler *k, const struct cfg_rule *r)
 }
 
 static struct sp_ref
+put_check_names(struct compiler *k, uint64_t bits)
+{
+	uint32_t v[SP_IMAGE_CHECKS], n = 0;
+
+	for (uint32_t i = 0; i < SP_IMAGE_CHECKS; i++)
+		if ((bits >> i & 1) != 0)
+			v[n++] = i;
+	return sp_imgb_u32(k->b, v, n);
+}
+
+static struct sp_ref
 put_rules(struct compiler *k)
 {
 	struct sp_img_rule *v = sp_cc_get(k, k->c->nrules, sizeof *v);
@@ -514,6 +525,7 @@ put_rules(struct compiler *k)
 			.when = put_conds(k, r->when, r->nwhen), .unless = put_conds(k, r->unless, r->nunless),
 			.scopes = sp_cc_scope_set(k, &r->scopes), .tags = sp_cc_tag_set(k, &r->tags),
 			.any = put_groups(k, r->any, r->nany), .not = put_groups(k, &r->not, r->has_not ? 1 : 0),
+			.checks = put_check_names(k, r->checks),
 			.manner = r->manner, .text = sp_imgb_str(k->b, r->text),
 		};
 	}
@@ -672,6 +684,7 @@ sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e)
 	head.servers = put_servers(&k);
 	head.rules = put_rules(&k);
 	head.tools = put_tools(&k, &head);
+	head.checks = sp_cc_checks(&k);
 	if (k.failed || c->mem.full)
 		return sp_fail(e, SP_E_CONFIG, NULL, "out of memory");
 	return sp_imgb_finish(out, &head, e);

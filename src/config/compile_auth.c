@@ -129,3 +129,34 @@ sp_cc_accounts(struct compiler *k)
 	}
 	return SP_IMGB_ARRAY(k->b, v, k->c->naccounts);
 }
+
+/* Written in the file: a decision point may be in a private network, or on this machine. */
+struct sp_ref
+sp_cc_checks(struct compiler *k)
+{
+	struct sp_img_check *v = sp_cc_get(k, k->c->nchecks, sizeof *v);
+	char buf[8200];
+	struct sp_out o;
+
+	if (v == NULL)
+		return (struct sp_ref){ 0, 0 };
+	for (uint32_t i = 0; i < k->c->nchecks; i++) {
+		const struct cfg_check *x = &k->c->checks[i];
+
+		v[i] = (struct sp_img_check){ .name = sp_imgb_str(k->b, x->name.text), .line = x->name.line,
+		    .library = sp_imgb_str(k->b, x->library) };
+		if (x->library.n != 0)
+			continue;
+		sp_out_init(&o, buf, sizeof buf);
+		sp_out_slice(&o, x->url.path.n == 0 ? SP_LIT("/") : x->url.path);
+		if (x->url.has_query)
+			sp_out_fmt(&o, "?%.*s", SP_PRI(x->url.query));
+		v[i].host = sp_imgb_str(k->b, sp_cc_lower(k, x->url.host));
+		v[i].host_kind = x->url.kind;
+		v[i].port = x->url.port;
+		v[i].https = x->url.https;
+		v[i].private_ok = 1;
+		v[i].path = sp_imgb_str(k->b, sp_cc_keep(k, &o));
+	}
+	return SP_IMGB_ARRAY(k->b, v, k->c->nchecks);
+}

@@ -30,5 +30,6 @@ struct sp_ref sp_cc_scopes(struct compiler *k);
 struct sp_ref sp_cc_sources(struct compiler *k, struct sp_img_head *head);
 struct sp_ref sp_cc_authorities(struct compiler *k);
 struct sp_ref sp_cc_accounts(struct compiler *k);
+struct sp_ref sp_cc_checks(struct compiler *k);
 
 #endif

@@ -48,8 +48,13 @@ struct sp_config_opts {
 	bool	 accept_pointless;	/* tests only: rules without effect are warnings */
 	sp_config_read_fn read;		/* NULL: sp_config_read_file */
 	bool	 (*runs)(void *ctx, sp_slice path);	/* is there a program?  NULL: the file system */
+	/* What is wrong with the file of a plug-in, or NULL.  NULL: sp_config_judge_plugin. */
+	const char *(*plugin)(void *ctx, sp_slice path);
 	void	*ctx;
 };
+
+/* By the file system: it is there, and nobody but its owner, who is root or we, can write it. */
+const char *sp_config_judge_plugin(void *ctx, sp_slice path);
 
 /*
  * Reads the file at `path` and what it names.  SP_OK: no error was found (there may be warnings) and `out` is a
@@ -63,7 +68,7 @@ SP_MUST enum sp_status sp_config_load(sp_slice path, const struct sp_config_opts
 void sp_config_summary(struct sp_out *o, const struct sp_image *img);
 void sp_config_full(struct sp_out *o, const struct sp_image *img);
 void sp_config_table(struct sp_out *o, const struct sp_image *img);
-/* One cell of that table: 'a' allow, '?' ask, 's' short of a scope, '.' closed. */
+/* One cell of that table: 'a' allow, 'c' when its checks do, '?' ask, 's' short of a scope, '.' closed. */
 char sp_config_reach(const struct sp_image *img, uint32_t source, uint32_t tool);
 
 /* "pdns → https://dns.internal" and "header X-API-Key (Bearer {})". */

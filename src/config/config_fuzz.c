@@ -40,7 +40,7 @@ use(const struct sp_image *img)
 			continue;
 		for (uint32_t t = 0; t < img->head->tools.n; t++) {
 			sp_decide(img, who, t, NULL, &d);
-			if (d.listed != sp_decide_listed(img, who, t) || (d.outcome == SP_ALLOW && !d.listed) ||
+			if (d.listed != sp_decide_listed(img, who, t, NULL) || (d.outcome == SP_ALLOW && !d.listed) ||
 			    (d.outcome == SP_REFUSED_ARGS && !d.listed) || (d.outcome == SP_CLOSED && d.listed))
 				abort();
 		}

@@ -105,7 +105,6 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	{ "unknown key, nothing near", AUTH DNS RULES "elephant: 1\n", "4:1: error: unknown key `elephant`\n" },
 	{ "key of a later step", AUTH DNS RULES "tls: {cert: a}\n", "4:1: error: unknown key `tls` (not available in this version)" },
 	{ "ask is of a later step", AUTH DNS "rules: [{ask: dns}]\n", "3:10: error: unknown key `ask` (not available in this version)" },
-	{ "check is of a later step", AUTH DNS "rules: [{allow: dns, check: x}]\n", "3:22: error: unknown key `check` (not" },
 	{ "type of a later step", "auth: {type: oauth}\n" DNS RULES, "1:14: error: `type: oauth` is not available in this version" },
 	{ "unknown type", "auth: {type: jwtt}\n" DNS RULES, "1:14: error: unknown type `jwtt`. Did you mean `jwt`?" },
 	{ "auth is required", DNS RULES, "error: `auth` is required" },

@@ -216,6 +216,17 @@ server(struct sp_out *o, const struct sp_image *img, uint32_t index)
 }
 
 static void
+check(struct sp_out *o, const struct sp_image *img, const struct sp_img_check *k)
+{
+	sp_out_fmt(o, "  %.*s: ", SP_PRI(sp_img_str(img, k->name)));
+	if (k->library.n != 0)
+		sp_out_fmt(o, "%.*s    # a plug-in, in a process of its own\n", SP_PRI(sp_img_str(img, k->library)));
+	else
+		sp_out_fmt(o, "%s://%.*s:%u%.*s    # a decision point\n", k->https != 0 ? "https" : "http",
+		    SP_PRI(sp_img_str(img, k->host)), k->port, SP_PRI(sp_img_str(img, k->path)));
+}
+
+static void
 vocabulary(struct sp_out *o, const struct sp_image *img)
 {
 	const struct sp_img_head *h = img->head;
@@ -251,6 +262,10 @@ sp_config_full(struct sp_out *o, const struct sp_image *img)
 	sp_out_str(o, "servers:\n");
 	for (uint32_t i = 0; i < h->servers.n; i++)
 		server(o, img, i);
+	if (h->checks.n != 0)
+		sp_out_str(o, "checks:\n");
+	for (uint32_t i = 0; i < h->checks.n; i++)
+		check(o, img, SP_IMG_AT(img, h->checks, check, i));
 	sp_out_str(o, "rules:\n");
 	for (uint32_t i = 0; i < h->rules.n; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, h->rules, rule, i);

@@ -86,6 +86,7 @@ examine(struct cfg *c, const struct node *root)
 	sp_cfg_match_rules(c);
 	sp_cfg_check_rules(c);
 	sp_cfg_check_servers(c);
+	sp_cfg_check_checks(c);
 	if (c->mem.full)
 		sp_findings_add(c->f, false, 0, 0, "the file and its documents need more than 1 GB of memory");
 }
@@ -137,6 +138,8 @@ sp_config_load(sp_slice path, const struct sp_config_opts *opts, struct sp_findi
 		o.read = sp_config_read_file;
 	if (o.runs == NULL)
 		o.runs = is_program;
+	if (o.plugin == NULL)
+		o.plugin = sp_config_judge_plugin;
 	c->f = f;
 	c->opts = &o;
 	c->dir = folder_of(path);

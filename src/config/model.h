@@ -100,6 +100,13 @@ struct cfg_value { enum sp_value_kind kind; sp_slice text, high; };
 struct cfg_cond { struct item argument; struct items path; struct cfg_value *values; uint32_t nvalues; };
 struct cfg_group { struct items scopes, tags; };
 
+struct cfg_check {
+	struct item name;
+	sp_slice library;		/* joined to the folder of the file; empty: a decision point */
+	struct sp_uri url;
+	bool	 used;
+};
+
 struct cfg_rule {
 	enum sp_verb verb;
 	uint32_t line, col;
@@ -111,6 +118,7 @@ struct cfg_rule {
 	struct items scopes, tags;
 	struct cfg_group *any; uint32_t nany;
 	struct cfg_group not; bool has_not;
+	uint64_t checks;		/* bits over the checks */
 	enum sp_manner manner;
 	bool	 bad;			/* an error was reported: no further opinion about it */
 	uint64_t *names;		/* bits over tools, then over parts: those that it surely names as a whole */
@@ -152,6 +160,7 @@ struct cfg {
 	bool	 too_many_parts;	/* none is in the table then */
 	struct cfg_authority *authorities; uint32_t nauthorities;
 	struct cfg_account *accounts; uint32_t naccounts;
+	struct cfg_check *checks; uint32_t nchecks;
 	struct cfg_limits limits;
 	struct item *scope_names; uint32_t nscope_names;	/* the vocabulary, then what else is mentioned */
 	struct item *tag_names; uint32_t ntag_names;		/* what rules and sources speak of */
@@ -176,6 +185,8 @@ void sp_cfg_read_auth(struct cfg *c, const struct node *n);
 void sp_cfg_read_servers(struct cfg *c, const struct node *n);
 void sp_cfg_read_secrets(struct cfg *c, struct cfg_server *s, const struct node *n);
 void sp_cfg_read_rules(struct cfg *c, const struct node *n);
+void sp_cfg_read_checks(struct cfg *c, const struct node *n);		/* before the rules */
+void sp_cfg_read_check_names(struct cfg *c, struct cfg_rule *r, const struct node *n);
 void sp_cfg_read_conditions(struct cfg *c, struct cfg_rule *r, const struct node *n, struct cfg_cond **out, uint32_t *count);
 
 /* Tables of scopes and tags; reports scopes outside the vocabulary. */
@@ -205,6 +216,7 @@ void sp_cfg_match_rules(struct cfg *c);
 void sp_cfg_check_sources(struct cfg *c);
 void sp_cfg_check_rules(struct cfg *c);
 void sp_cfg_check_servers(struct cfg *c);
+void sp_cfg_check_checks(struct cfg *c);
 SP_MUST enum sp_status sp_cfg_compile(struct cfg *c, struct sp_imgb *out, struct sp_err *e);
 
 /* First security alternative of a tool all of whose schemes have a secret that may go where the tool goes;

@@ -77,7 +77,7 @@ meant_by(const struct reach *at, const struct sp_img_rule *r, bool *anyone)
 	return m;
 }
 
-/* 'a', 's' or '.' for the demands of one rule. */
+/* 'a', 'c', 's' or '.' for the demands of one rule. */
 static char
 demands(const struct reach *at, const struct sp_img_rule *r)
 {
@@ -95,7 +95,9 @@ demands(const struct reach *at, const struct sp_img_rule *r)
 	}
 	if (!any_met && !any_short)
 		return '.';
-	return any_met && within(at->img, r->scopes, at->has) ? 'a' : 's';
+	if (!any_met || !within(at->img, r->scopes, at->has))
+		return 's';
+	return r->checks.n != 0 ? 'c' : 'a';
 }
 
 static char
@@ -105,13 +107,17 @@ worse(char a, char b)
 		return '.';
 	if (a == 's' || b == 's')
 		return 's';
-	return a == '?' || b == '?' ? '?' : 'a';
+	if (a == '?' || b == '?')
+		return '?';
+	return a == 'c' || b == 'c' ? 'c' : 'a';
 }
 
 static int
 rank(char c)
 {
-	return c == 'a' ? 3 : c == '?' ? 2 : c == 's' ? 1 : 0;
+	static const char order[] = ".s?ca";
+
+	return (int)(strchr(order, c) - order);
 }
 
 static char
@@ -248,7 +254,7 @@ sp_config_summary(struct sp_out *o, const struct sp_image *img)
 			char c = reached(&r, tool);
 
 			reachable |= c != '.';
-			open |= r.anonymous && (c == 'a' || c == '?');
+			open |= r.anonymous && (c == 'a' || c == 'c' || c == '?');
 		}
 		anyone += open;
 		some += reachable && !open;
@@ -350,7 +356,7 @@ sp_config_table(struct sp_out *o, const struct sp_image *img)
 	const struct sp_img_head *h = img->head;
 	uint32_t *rules = calloc(h->rules.n + 1, sizeof *rules);
 
-	sp_out_str(o, "a allow, ? ask, s short of a scope, . closed; users, tags and arguments in the caller's favour\n");
+	sp_out_str(o, "a allow, c a check decides, ? ask, s short of a scope, . closed; users, tags and arguments in the caller's favour\n");
 	for (uint32_t s = 0; s < h->sources.n; s++)
 		sp_out_fmt(o, "%.*s%s", SP_PRI(sp_img_str(img, SP_IMG_AT(img, h->sources, source, s)->name)),
 		    s + 1 == h->sources.n ? "\n" : "  ");

@@ -277,8 +277,8 @@ read_manner(struct cfg *c, struct cfg_rule *r, const struct node *v)
 		r->bad = true;
 	else
 		r->manner = values[i];
-	if (r->scopes.n == 0 && !any_has_scopes(r) && !r->bad) {
-		ERR(c, v->key, "`missing_scopes` without scopes: this rule demands none");
+	if (r->scopes.n == 0 && !any_has_scopes(r) && r->checks == 0 && !r->bad) {
+		ERR(c, v->key, "`missing_scopes` without scopes: this rule demands none, and no check that could name some");
 		r->bad = true;
 	}
 }
@@ -286,7 +286,7 @@ read_manner(struct cfg *c, struct cfg_rule *r, const struct node *v)
 static void
 read_demands(struct cfg *c, struct cfg_rule *r, const struct node *n)
 {
-	static const char *const keys[] = { "require_scopes", "restrict_tag", "any", "not", "missing_scopes" };
+	static const char *const keys[] = { "require_scopes", "restrict_tag", "check", "any", "not", "missing_scopes" };
 	const struct node *v;
 
 	if (r->verb == SP_VERB_DENY) {
@@ -300,13 +300,14 @@ read_demands(struct cfg *c, struct cfg_rule *r, const struct node *n)
 	}
 	read_demand(c, r, n, "require_scopes", true, &r->scopes);
 	read_demand(c, r, n, "restrict_tag", false, &r->tags);
+	sp_cfg_read_check_names(c, r, sp_node_get(n, "check"));
 	read_any(c, r, sp_node_get(n, "any"));
 	if ((v = sp_node_get(n, "not")) != NULL) {
 		r->has_not = read_group(c, r, v, IN_NOT, &r->not);
 		r->bad = r->bad || !r->has_not;
 	}
 	read_manner(c, r, sp_node_get(n, "missing_scopes"));
-	if (r->verb == SP_VERB_GUARD && !r->bad && r->scopes.n + r->tags.n + r->nany == 0 && !r->has_not) {
+	if (r->verb == SP_VERB_GUARD && !r->bad && r->scopes.n + r->tags.n + r->nany == 0 && r->checks == 0 && !r->has_not) {
 		ERR(c, r, "changes no decision: a `guard` without demands");
 		r->bad = true;
 	}

@@ -299,5 +299,6 @@ sp_cfg_read_top(struct cfg *c, const struct node *root)
 	read_isolation(c, sp_node_get(root, "isolation"));
 	sp_cfg_read_auth(c, sp_node_get(root, "auth"));
 	sp_cfg_read_servers(c, sp_node_get(root, "servers"));
+	sp_cfg_read_checks(c, sp_node_get(root, "checks"));
 	sp_cfg_read_rules(c, sp_node_get(root, "rules"));
 }

@@ -37,11 +37,12 @@ struct asked {
 	bool	 used;
 };
 
-struct egress {			/* one per server and authority; its channel comes and goes */
+struct egress {			/* one per server, authority and check; its channel comes and goes */
 	struct dialer *dialer;
 	struct sp_chan *ch;
 	sp_slice name;			/* for the log */
 	bool	 management;
+	bool	 check;			/* its process is a checker */
 	const struct sp_img_authority *authority;	/* NULL: it is a server's */
 	struct sp_target **targets;	/* its origins, its own first */
 	uint32_t ntargets;
@@ -52,7 +53,7 @@ struct egress {			/* one per server and authority; its channel comes and goes */
 struct dialer {
 	struct sp_boot *boot;
 	uint32_t n;
-	struct egress *egress;		/* n of them: servers, then authorities */
+	struct egress *egress;		/* n of them: servers, then authorities, then checks */
 	struct sp_chan *manage;
 	uv_timer_t drain;
 	bool	 draining;
@@ -256,10 +257,13 @@ static void
 egress_closed(void *ctx, struct sp_chan *ch, const char *why)
 {
 	struct egress *e = ctx;
+	uint32_t index = (uint32_t)(e - e->dialer->egress);
 
 	if (why != NULL)
-		sp_log(SP_ERROR, "peer.lost", SP_C("role", "egress"), SP_S("server", e->name), SP_C("why", why));
-	sp_role_relink(e->dialer->boot, &(struct sp_m_peer){ SP_EGRESS, (uint32_t)(e - e->dialer->egress),
+		sp_log(SP_ERROR, "peer.lost", SP_C("role", e->check ? "checker" : "egress"), SP_S("server", e->name), SP_C("why", why));
+	if (e->check)
+		index -= e->dialer->n - e->dialer->boot->img.head->checks.n;
+	sp_role_relink(e->dialer->boot, &(struct sp_m_peer){ e->check ? SP_CHECKER : SP_EGRESS, index,
 	    e->dialer->boot->generation, 0 });
 	if (e->ch == ch)
 		forget(e);
@@ -363,6 +367,32 @@ prepare_authority(struct egress *e, const struct sp_img_authority *a)
 }
 
 static enum sp_status
+prepare_check(struct egress *e, const struct sp_img_check *c)
+{
+	e->name = sp_img_str(&e->dialer->boot->img, c->name);
+	e->check = true;
+	if (c->library.n != 0)
+		return SP_OK;		/* a plug-in: nobody comes from there */
+	e->targets = calloc(1, sizeof(struct sp_target *));
+	return e->targets == NULL ? SP_E_FULL : add_target(e, c->host, c->host_kind, c->port, c->private_ok);
+}
+
+/* Servers, then authorities, then checks. */
+static enum sp_status
+prepare_one(struct egress *e, uint32_t i)
+{
+	const struct sp_image *img = &e->dialer->boot->img;
+	const struct sp_img_head *h = img->head;
+
+	if (i < h->servers.n)
+		return prepare_server(e, SP_IMG_AT(img, h->servers, server, i));
+	i -= h->servers.n;
+	if (i < h->authorities.n)
+		return prepare_authority(e, SP_IMG_AT(img, h->authorities, authority, i));
+	return prepare_check(e, SP_IMG_AT(img, h->checks, check, i - h->authorities.n));
+}
+
+static enum sp_status
 prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
 {
 	const struct sp_img_head *h = b->img.head;
@@ -371,7 +401,7 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
 	if (d == NULL)
 		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
 	d->boot = b;
-	d->n = h->servers.n + h->authorities.n;
+	d->n = h->servers.n + h->authorities.n + h->checks.n;
 	d->egress = calloc(d->n == 0 ? 1 : d->n, sizeof *d->egress);
 	if (d->egress == NULL)
 		return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
@@ -379,8 +409,7 @@ prepare(struct sp_boot *b, void **ctx, struct sp_err *err)
 		struct egress *e = &d->egress[i];
 
 		e->dialer = d;
-		if ((i < h->servers.n ? prepare_server(e, SP_IMG_AT(&b->img, h->servers, server, i)) :
-		    prepare_authority(e, SP_IMG_AT(&b->img, h->authorities, authority, i - h->servers.n))) != SP_OK)
+		if (prepare_one(e, i) != SP_OK)
 			return sp_fail(err, SP_E_SYSTEM, NULL, "no memory");
 	}
 	if (uv_timer_init(b->loop, &d->drain) != 0)
@@ -397,18 +426,21 @@ peer(void *ctx, const struct sp_m_peer *p, int fd)
 	static const struct sp_chan_ops egress_ops = { egress_message, egress_closed };
 	static const struct sp_chan_ops manage_ops = { manage_message, manage_closed };
 	struct dialer *d = ctx;
+	uint32_t at = p->index;
 
 	if (p->role == SP_MANAGE) {
 		sp_chan_free(&d->manage);
 		return sp_chan_new(d->boot->loop, fd, SP_CHAN_PACKET, SP_DIALER, SP_MANAGE, &manage_ops, d, &d->manage);
 	}
-	if (p->role != SP_EGRESS || p->index >= d->n) {
+	if (p->role == SP_CHECKER && p->index < d->boot->img.head->checks.n) {
+		at = d->n - d->boot->img.head->checks.n + p->index;
+	} else if (p->role != SP_EGRESS || p->index >= d->n - d->boot->img.head->checks.n) {
 		close(fd);
 		return SP_E_BUG;
 	}
-	forget(&d->egress[p->index]);
-	return sp_chan_new(d->boot->loop, fd, SP_CHAN_PACKET, SP_DIALER, SP_EGRESS, &egress_ops, &d->egress[p->index],
-	    &d->egress[p->index].ch);
+	forget(&d->egress[at]);
+	return sp_chan_new(d->boot->loop, fd, SP_CHAN_PACKET, SP_DIALER, (enum sp_role)p->role, &egress_ops, &d->egress[at],
+	    &d->egress[at].ch);
 }
 
 static void

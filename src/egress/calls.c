@@ -84,6 +84,7 @@ sp_call_end(struct sp_call *c)
 	struct sp_egress *eg = c->front->eg;
 	struct sp_arena arena;
 
+	sp_call_ask_end(c);
 	if (c->mcp != NULL)
 		sp_mcp_call_free(c);
 	arena = c->arena;
@@ -216,40 +217,42 @@ sp_egress_verify(struct sp_egress *eg, uint32_t header, sp_slice token, sp_slice
 	return st;
 }
 
-static enum sp_status
-refusal(const struct sp_decision *d, bool known)
+enum sp_status
+sp_call_refusal(const struct sp_decision *d, bool known)
 {
 	if (d->outcome == SP_ALLOW)
 		return SP_OK;
 	if (d->outcome == SP_SHORT && d->manner != SP_MANNER_HIDE)
 		return SP_E_SCOPE;
-	if (d->outcome == SP_REFUSED_ARGS)
+	if (d->outcome == SP_REFUSED_ARGS || d->outcome == SP_REFUSED)
 		return SP_E_REFUSED;
 	return known ? SP_E_DENIED : SP_E_NO_TOKEN;
 }
 
 /* The rules about what is called: a tool of the image, or a component that the catalogue has. */
-static void
-decide_rules(struct sp_call *c, const struct sp_principal *who, sp_jval *args, struct sp_decision *d)
+void
+sp_call_decide_rules(struct sp_call *c, const struct sp_principal *who, sp_jval *args, struct sp_decision *d,
+    struct sp_component *what, uint32_t rules[SP_RULES_LEFT])
 {
 	const struct sp_image *img = c->front->eg->cfg.img;
-	uint32_t rules[SP_RULES_LEFT];
-	struct sp_component comp;
 
+	*d = (struct sp_decision){ .outcome = SP_CLOSED, .reason_rule = UINT32_MAX };
 	if (c->mcp == NULL)
-		sp_decide(img, who, c->tool_index, args, d);
-	else if (sp_mcp_component(c, &comp, rules))
-		sp_decide_component(img, who, &comp, sp_mcp_is_tool(c) ? args : NULL, d);
+		*what = sp_component_of_tool(img, c->tool_index);
+	if (c->mcp == NULL || sp_mcp_component(c, what, rules))
+		sp_decide_component(img, who, what, c->mcp == NULL || sp_mcp_is_tool(c) ? args : NULL, d);
 	else
 		d->reason = "the upstream offers nothing of this name";
 }
 
-/* SP_OK: allowed.  The reason of anything else is in the log and the audit. */
-static enum sp_status
-decide(struct sp_call *c, sp_slice token, sp_slice ticket, sp_jval *args)
+/* The reason of anything but an allowed call is in the log and the audit. */
+static void
+decide(struct sp_call *c, sp_slice token, sp_slice ticket, sp_jval *args, sp_slice text)
 {
 	struct sp_decision d = { .outcome = SP_CLOSED, .reason_rule = UINT32_MAX };
 	struct sp_principal *who = NULL;
+	uint32_t rules[SP_RULES_LEFT];
+	struct sp_component what;
 	struct sp_err e = { 0 };
 	enum sp_status st = sp_egress_verify(c->front->eg, c->header, token, ticket, &who, &e);
 
@@ -259,16 +262,14 @@ decide(struct sp_call *c, sp_slice token, sp_slice ticket, sp_jval *args)
 		/* A level of messages opens nothing: whoever has a session may set it. */
 		st = who == NULL ? SP_E_NO_TOKEN : SP_OK;
 	} else {
-		decide_rules(c, who, args, &d);
-		st = refusal(&d, who != NULL);
+		sp_call_decide_rules(c, who, args, &d, &what, rules);
+		st = sp_call_refusal(&d, who != NULL);
 	}
-	if (c->mcp != NULL && st == SP_OK)
-		sp_mcp_call_who(c, who);
-	sp_record_begin(c, who, &d);
-	if (st != SP_OK)
-		sp_record_denied(c, st, &d);
+	if (st == SP_OK && d.checks != 0)
+		sp_call_ask(c, who, &what, d.checks, args, text);
+	else
+		sp_call_decided(c, who, &d, st, nothing, args);
 	sp_principal_drop(&who);
-	return st;
 }
 
 static struct sp_schema *
@@ -359,6 +360,27 @@ submit(struct sp_call *c)
 		sp_call_error(c, SP_E_UNAVAILABLE, nothing, 1);
 }
 
+/* `say`: what a check has to say to the caller. */
+void
+sp_call_decided(struct sp_call *c, const struct sp_principal *who, const struct sp_decision *d, enum sp_status st, sp_slice say,
+    sp_jval *args)
+{
+	if (c->mcp != NULL && st == SP_OK)
+		sp_mcp_call_who(c, who);
+	sp_record_begin(c, who, d);
+	if (st != SP_OK) {
+		sp_record_denied(c, st, d);
+		if (st == SP_E_REFUSED && say.n == 0)
+			say = SP_LIT("refused: these arguments are not allowed");
+		sp_call_error(c, st, st == SP_E_REFUSED ? say : nothing, 1);
+	} else if (c->mcp != NULL) {
+		if (check_mcp(c, args) && credentials_ready(c))
+			sp_mcp_call_start(c, args);
+	} else if (check_and_bind(c, args) && credentials_ready(c)) {
+		submit(c);
+	}
+}
+
 /* The whole of it, in one go when front sent everything at once. */
 static void
 run(struct sp_call *c, sp_slice token, sp_slice ticket, sp_slice text)
@@ -378,17 +400,7 @@ run(struct sp_call *c, sp_slice token, sp_slice ticket, sp_slice text)
 		sp_call_error(c, SP_E_BAD_PARAMS, SP_LIT("arguments: not an acceptable JSON object"), 0);
 		return;
 	}
-	st = decide(c, token, ticket, args);
-	if (st != SP_OK) {
-		sp_call_error(c, st, st == SP_E_REFUSED ? SP_LIT("refused: these arguments are not allowed") : nothing, 1);
-		return;
-	}
-	if (c->mcp != NULL) {
-		if (check_mcp(c, args) && credentials_ready(c))
-			sp_mcp_call_start(c, args);
-	} else if (check_and_bind(c, args) && credentials_ready(c)) {
-		submit(c);
-	}
+	decide(c, token, ticket, args, text.n == 0 ? SP_LIT("{}") : text);
 }
 
 static bool
@@ -513,6 +525,7 @@ take_call(struct sp_call *c, const struct sp_m_call *m)
 	c->header = m->header;
 	c->session = sp_arena_copy(&c->arena, m->session);
 	c->rpc_id = sp_arena_copy(&c->arena, m->rpc_id);
+	c->peer = sp_arena_copy(&c->arena, m->peer);
 	return take_target(c, m);
 }
 

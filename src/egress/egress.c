@@ -135,6 +135,11 @@ sp_egress_peer(struct sp_egress *eg, enum sp_role role, uint32_t index, int fd)
 		if (st == SP_OK)
 			sp_pool_dialer(eg->pool);
 		return st;
+	case SP_CHECKER:
+		if (eg->asker != NULL)
+			return sp_asker_peer(eg->asker, index, fd);
+		close(fd);
+		return SP_E_BUG;
 	default:
 		close(fd);
 		return SP_E_BUG;
@@ -217,6 +222,8 @@ sp_egress_init(struct sp_egress *eg, const struct sp_egress_config *cfg, struct 
 		st = sp_creds_init(eg, e);
 	if (st == SP_OK)
 		st = sp_verifier_new(cfg->img, 4096, cfg->seed, &eg->verifier, e);
+	if (st == SP_OK && h->checks.n != 0)
+		st = sp_asker_new(&(struct sp_asker_config){ cfg->loop, cfg->img, SP_EGRESS }, &eg->asker);
 	if (st == SP_OK && eg->server->kind == SP_SERVER_MCP)
 		st = sp_mcp_new(eg, e);
 	if (st == SP_OK)
@@ -258,6 +265,7 @@ sp_egress_free(struct sp_egress *eg)
 {
 	sp_egress_abort(eg);
 	sp_mcp_free(eg);
+	sp_asker_free(&eg->asker);
 	sp_chan_free(&eg->keeper);
 	sp_chan_free(&eg->dialer);
 	sp_pool_free(&eg->pool);

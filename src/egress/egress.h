@@ -6,6 +6,7 @@
 #ifndef SP_EGRESS_EGRESS_H
 #define SP_EGRESS_EGRESS_H
 
+#include "check/asker.h"
 #include "outbound/inject.h"
 #include "outbound/pool.h"
 #include "outbound/scrub.h"
@@ -73,6 +74,7 @@ struct sp_egress {
 	uint32_t round;
 	bool	 tokens_synced, secrets_synced;
 
+	struct sp_asker *asker;		/* NULL: there are no checks */
 	struct sp_mcp *mcp;		/* of a server of that kind, else NULL */
 	struct sp_ex *exchanges;	/* its requests under way */
 

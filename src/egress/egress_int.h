@@ -8,6 +8,7 @@
 enum sp_call_state {
 	SP_CALL_ARGS,			/* arguments are still coming */
 	SP_CALL_HELD,			/* until keeper has sent tokens and secrets, and a catalogue is there */
+	SP_CALL_ASKS,			/* checks, before anything is sent */
 	SP_CALL_RUNS,			/* with the pool, or on its way to an mcp server */
 	SP_CALL_REPLIES			/* its result is being taken */
 };
@@ -27,7 +28,11 @@ struct sp_call {
 	struct sp_arena arena;		/* token (when it waits), arguments, request: wiped at the end */
 	uint32_t header;		/* of the CALL */
 	sp_slice token, ticket;
-	sp_slice session, rpc_id;
+	sp_slice session, rpc_id, peer;
+	struct sp_inquiry *inquiry;	/* ASKS: what checks are asked, for whom, about what, in which epoch */
+	struct sp_principal *who;
+	sp_jval *asked;
+	uint64_t asked_epoch;
 	struct sp_out args;
 	uint32_t args_total, granted;
 	size_t	 held;			/* of the role's count */
@@ -50,6 +55,11 @@ struct sp_mcp_call;
 SP_MUST enum sp_status sp_egress_verify(struct sp_egress *eg, uint32_t header, sp_slice token, sp_slice ticket,
     struct sp_principal **who, struct sp_err *e);
 uint64_t sp_egress_epoch(const struct sp_egress *eg);
+void sp_call_decide_rules(struct sp_call *c, const struct sp_principal *who, sp_jval *args, struct sp_decision *d,
+    struct sp_component *what, uint32_t rules[SP_RULES_LEFT]);
+void sp_call_decided(struct sp_call *c, const struct sp_principal *who, const struct sp_decision *d, enum sp_status st,
+    sp_slice say, sp_jval *args);
+SP_MUST enum sp_status sp_call_refusal(const struct sp_decision *d, bool known);
 void sp_call_resume(struct sp_call *c);			/* what it was held for may be there */
 bool sp_egress_dial(void *ctx, uint32_t id, uint32_t origin);
 bool sp_front_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds);
@@ -80,6 +90,12 @@ void sp_record_incident(struct sp_call *c, const char *note);
 void sp_record_incident_alone(struct sp_egress *eg, const char *note);	/* of no call */
 void sp_record_denied(struct sp_call *c, enum sp_status st, const struct sp_decision *d);
 
+/* checks.c */
+/* The call waits for these checks.  `text`: its arguments as they came. */
+void sp_call_ask(struct sp_call *c, struct sp_principal *who, const struct sp_component *what, uint64_t checks, sp_jval *args,
+    sp_slice text);
+void sp_call_ask_end(struct sp_call *c);
+
 /* creds.c: keeper's messages */
 bool sp_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, const int *fds, unsigned nfds);
 SP_MUST enum sp_status sp_creds_init(struct sp_egress *eg, struct sp_err *e);
@@ -103,6 +119,7 @@ void sp_mcp_hold(struct sp_call *c);
 SP_MUST bool sp_mcp_call_new(struct sp_call *c, const struct sp_m_call *m);
 /* What the call is about, and what the rules say.  Its rules lie in `rules`.  False: there is no such thing. */
 SP_MUST bool sp_mcp_component(struct sp_call *c, struct sp_component *out, uint32_t rules[SP_RULES_LEFT]);
+SP_MUST bool sp_mcp_call_shows_args(const struct sp_call *c);
 void sp_mcp_decide_uri(struct sp_egress *eg, const struct sp_principal *who, sp_slice uri, struct sp_decision *d);
 /* inputSchema of the tool that is called; NULL: none, or one that cannot be checked here. */
 const struct sp_schema *sp_mcp_schema(const struct sp_call *c);
@@ -118,6 +135,15 @@ sp_slice sp_mcp_call_name(const struct sp_call *c);
 SP_MUST bool sp_listen_message(struct sp_egress_front *f, const struct sp_m_listen *m);
 bool sp_listen_cancel(struct sp_egress_front *f, uint32_t id);	/* false: none has this id */
 void sp_listen_front_gone(struct sp_egress_front *f);
+/* Checks were asked, or there are none. */
+void sp_listen_begin(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_principal *who,
+    const struct sp_view *view, uint64_t epoch);
+void sp_listen_refuse(struct sp_egress_front *f, uint32_t id, enum sp_status st);
+/* mcp_listen.c: it waits for checks. */
+void sp_listen_ask(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_principal *who, uint64_t checks);
+SP_MUST bool sp_listen_waits(const struct sp_egress_front *f, uint32_t id);
+bool sp_listen_unask(struct sp_egress_front *f, uint32_t id);	/* false: none has this id */
+void sp_listen_unask_all(struct sp_mcp *m, const struct sp_egress_front *f);	/* f NULL: of every front */
 
 static inline sp_slice
 sp_call_tool_name(const struct sp_call *c)

@@ -30,6 +30,12 @@ sp_mcp_is_tool(const struct sp_call *c)
 	return c->mcp->method == SP_MCP_TOOLS_CALL;
 }
 
+bool
+sp_mcp_call_shows_args(const struct sp_call *c)
+{
+	return sp_mcp_shows_args(c->mcp->method);
+}
+
 sp_slice
 sp_mcp_call_name(const struct sp_call *c)
 {

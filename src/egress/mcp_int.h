@@ -96,6 +96,7 @@ struct sp_listen {
 	struct sp_sub *sub;		/* of its session, or one of its own (modern) */
 	struct sp_principal *who;
 	uint64_t epoch;			/* in which that was found */
+	struct sp_view view;		/* what checks said when it began */
 	uint32_t header;
 	sp_slice token, ticket;		/* to find out again; in `text` */
 	struct sp_out text;
@@ -137,6 +138,8 @@ struct sp_watch {
 	uint32_t nsubs;
 	struct sp_listen *listens;
 	uint32_t nlistens;
+	struct sp_listen_wait *waits;	/* those who listen once checks have been asked */
+	uint32_t nwaits;
 };
 
 /* The log level of a client's session. */

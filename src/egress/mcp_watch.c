@@ -330,12 +330,12 @@ send_updated(struct sp_listen *l, const struct sp_uri_sub *u)
 }
 
 static bool
-may_read(struct sp_mcp *m, const struct sp_principal *who, sp_slice uri)
+may_read(struct sp_mcp *m, const struct sp_principal *who, const struct sp_view *view, sp_slice uri)
 {
 	struct sp_decision d;
 
 	sp_mcp_decide_uri(m->eg, who, uri, &d);
-	return d.outcome == SP_ALLOW;
+	return d.outcome == SP_ALLOW && (d.checks & ~view->allowed) == 0;
 }
 
 static void
@@ -517,8 +517,8 @@ listen_free(struct sp_listen *l)
 	free(l);
 }
 
-static void
-refuse(struct sp_egress_front *f, uint32_t id, enum sp_status st)
+void
+sp_listen_refuse(struct sp_egress_front *f, uint32_t id, enum sp_status st)
 {
 	struct sp_m_call_error m = { .id = id, .status = (uint32_t)st, .retry_after_s = 1 };
 
@@ -533,7 +533,7 @@ keep_allowed(struct sp_mcp *m, struct sp_listen *l)
 	struct sp_sub *s = l->sub;
 
 	for (unsigned i = s->n; i-- > 0;)
-		if (!may_read(m, l->who, sp_mem(s->uris[i]->uri, s->uris[i]->n)))
+		if (!may_read(m, l->who, &l->view, sp_mem(s->uris[i]->uri, s->uris[i]->n)))
 			remove_uri(m, s, i);
 }
 
@@ -549,7 +549,7 @@ still_good(struct sp_mcp *m, struct sp_listen *l)
 		return true;
 	st = sp_egress_verify(m->eg, l->header, l->token, l->ticket, &who, NULL);
 	if (st != SP_OK || who == NULL) {
-		refuse(l->front, l->id, st == SP_OK ? SP_E_NO_TOKEN : st);
+		sp_listen_refuse(l->front, l->id, st == SP_OK ? SP_E_NO_TOKEN : st);
 		listen_free(l);
 		return false;
 	}
@@ -600,7 +600,7 @@ sp_watch_updated(struct sp_mcp *m, sp_jval *params)
 
 /* The URIs of a client that has no session: those it may read. */
 static struct sp_sub *
-sub_of_array(struct sp_mcp *m, sp_slice text, const struct sp_principal *who)
+sub_of_array(struct sp_mcp *m, sp_slice text, const struct sp_principal *who, const struct sp_view *view)
 {
 	SP_AUTO(sp_json_free) struct sp_json doc = { 0 };
 	struct sp_sub *s = calloc(1, sizeof *s);
@@ -610,13 +610,14 @@ sub_of_array(struct sp_mcp *m, sp_slice text, const struct sp_principal *who)
 		return NULL;
 	}
 	for (struct sp_jiter it = sp_jeach(doc.root); sp_jnext(&it);)
-		if (sp_jis_str(it.val) && may_read(m, who, sp_jtext(it.val)))
+		if (sp_jis_str(it.val) && may_read(m, who, view, sp_jtext(it.val)))
 			(void)!sub_add(m, s, sp_jtext(it.val));
 	return s;
 }
 
 static struct sp_listen *
-listen_new(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_sub *s, struct sp_principal *who)
+listen_new(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_sub *s, struct sp_principal *who,
+    const struct sp_view *view, uint64_t epoch)
 {
 	struct sp_watch *w = &f->eg->mcp->watch;
 	struct sp_listen *l = calloc(1, sizeof *l);
@@ -636,7 +637,8 @@ listen_new(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_s
 	l->front = f;
 	l->id = msg->id;
 	l->header = msg->header;
-	l->epoch = sp_egress_epoch(f->eg);
+	l->epoch = epoch;
+	l->view = *view;
 	l->who = sp_principal_hold(who);
 	l->sub = s;
 	l->next = w->listens;
@@ -648,18 +650,19 @@ listen_new(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_s
 	return l;
 }
 
-static void
-start_listening(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_principal *who)
+void
+sp_listen_begin(struct sp_egress_front *f, const struct sp_m_listen *msg, struct sp_principal *who, const struct sp_view *view,
+    uint64_t epoch)
 {
 	struct sp_mcp *m = f->eg->mcp;
 	struct sp_sub *s = msg->session.n != 0 ? sub_make(m, msg->session) :
-	    sub_of_array(m, msg->uris.n == 0 ? SP_LIT("[]") : msg->uris, who);
-	struct sp_listen *l = s == NULL || m->watch.nlistens >= LISTENS ? NULL : listen_new(f, msg, s, who);
+	    sub_of_array(m, msg->uris.n == 0 ? SP_LIT("[]") : msg->uris, who, view);
+	struct sp_listen *l = s == NULL || m->watch.nlistens >= LISTENS ? NULL : listen_new(f, msg, s, who, view, epoch);
 
 	if (l == NULL) {
 		if (s != NULL && s->listen == NULL && (!s->named || s->n == 0))
 			sub_free(m, s);
-		refuse(f, msg->id, SP_E_UNAVAILABLE);
+		sp_listen_refuse(f, msg->id, SP_E_UNAVAILABLE);
 		return;
 	}
 	keep_allowed(m, l);
@@ -684,19 +687,24 @@ find_listen(struct sp_egress_front *f, uint32_t id)
 bool
 sp_listen_message(struct sp_egress_front *f, const struct sp_m_listen *msg)
 {
+	static const struct sp_view none = { 0, 0 };
 	struct sp_egress *eg = f->eg;
 	struct sp_principal *who = NULL;
+	uint64_t checks;
 	enum sp_status st;
 
-	if (eg->mcp == NULL || find_listen(f, msg->id) != NULL)
+	if (eg->mcp == NULL || find_listen(f, msg->id) != NULL || sp_listen_waits(f, msg->id))
 		return false;
 	st = !eg->mcp->started ? SP_E_UNAVAILABLE : sp_egress_verify(eg, msg->header, msg->token, msg->ticket, &who, NULL);
 	if (st == SP_OK && who == NULL)
 		st = SP_E_NO_TOKEN;
-	if (st == SP_OK)
-		start_listening(f, msg, who);
+	checks = st == SP_OK ? sp_list_checks(eg->cfg.img, who, SP_COMPONENT_RESOURCE) : 0;
+	if (checks != 0)
+		sp_listen_ask(f, msg, who, checks);
+	else if (st == SP_OK)
+		sp_listen_begin(f, msg, who, &none, sp_egress_epoch(eg));
 	else
-		refuse(f, msg->id, st);
+		sp_listen_refuse(f, msg->id, st);
 	sp_principal_drop(&who);
 	return true;
 }
@@ -708,7 +716,7 @@ sp_listen_cancel(struct sp_egress_front *f, uint32_t id)
 	struct sp_mcp *m = f->eg->mcp;
 
 	if (l == NULL)
-		return false;
+		return sp_listen_unask(f, id);
 	listen_free(l);
 	union_changed(m);
 	return true;
@@ -719,6 +727,8 @@ sp_listen_front_gone(struct sp_egress_front *f)
 {
 	struct sp_listen *l, *next;
 
+	if (f->eg->mcp != NULL)
+		sp_listen_unask_all(f->eg->mcp, f);
 	for (l = f->eg->mcp == NULL ? NULL : f->eg->mcp->watch.listens; l != NULL; l = next) {
 		next = l->next;
 		if (l->front == f)
@@ -729,6 +739,7 @@ sp_listen_front_gone(struct sp_egress_front *f)
 void
 sp_watch_free(struct sp_mcp *m)
 {
+	sp_listen_unask_all(m, NULL);
 	while (m->watch.listens != NULL)
 		listen_free(m->watch.listens);
 	while (m->watch.first != NULL)

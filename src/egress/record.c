@@ -3,6 +3,8 @@
 #include "egress/egress_int.h"
 #include "os/role.h"
 
+#include <stdio.h>
+
 /* Every call under way may still write an outcome and an incident; a new one writes three. */
 enum { EACH = 3 };
 
@@ -115,9 +117,13 @@ sp_record_incident(struct sp_call *c, const char *note)
 void
 sp_record_denied(struct sp_call *c, enum sp_status st, const struct sp_decision *d)
 {
+	char note[SP_CHECK_REASON + 40];
+
 	sp_log(SP_WARN, "call.denied_again", SP_S("tool", sp_call_tool_name(c)), SP_C("status", sp_errinfo(st)->name),
 	    SP_C("why", d->reason == NULL ? "" : d->reason));
 	c->rec.outcome = SP_AUDIT_STATUS(st);
-	if (!put(c, SP_AUDIT_DECISION, "denied by the second decision"))
+	(void)snprintf(note, sizeof note, "denied by the second decision%s%s", d->checks == 0 ? "" : ": ",
+	    d->checks == 0 || d->reason == NULL ? "" : d->reason);
+	if (!put(c, SP_AUDIT_DECISION, note))
 		sp_log(SP_ERROR, "audit.decision_lost", SP_S("tool", sp_call_tool_name(c)));
 }

@@ -13,6 +13,7 @@ enum {
 	LINK_LOW = 1 << 20,
 	WAIT_MS = 5000,			/* for an egress that is starting */
 	LATE_MS = 2000,			/* egress watches the deadline; this is for one that does not */
+	SCOPES_MAX = 65536,		/* bytes of scopes in a challenge */
 	SILENCE_MS = 10000		/* then an event stream begins, so that proxies keep the connection */
 };
 
@@ -34,11 +35,14 @@ send_call(struct sp_conn *c, struct sp_link *l)
 		.log_level = q->ask.log_level, .progress = q->ask.progress.n != 0 && q->takes_events, .header = q->header,
 		.name = q->own, .ticket = q->ticket,
 	};
+	char peer[SP_PEER_MAX];
 
 	if (q->has_session) {
 		m.session = sp_mem(q->session, sizeof q->session);
 		m.rpc_id = q->id;
 	}
+	if (f->asker != NULL)
+		m.peer = sp_peer_text(c->fd, peer);
 	sp_enc_call(sp_chan_begin(l->ch, SP_M_CALL), &m);
 	sp_chan_end(l->ch);
 	sp_count(f->counters, f->row, SP_C_CALLS_TOTAL, 1);
@@ -118,12 +122,13 @@ write_completion(struct sp_out *o, sp_jval *params)
 }
 
 /* What was decided on is what is sent: the text is written anew from the checked value, numbers as they were. */
-static enum sp_status
-write_args(struct sp_conn *c, struct sp_req *q)
+enum sp_status
+sp_call_write_args(struct sp_conn *c)
 {
+	struct sp_req *q = sp_req_of(c);
 	size_t room = c->w->body.n + 64;
 
-	if (q->ask.args == NULL && q->ask.method != SP_MCP_COMPLETE)
+	if (q->args.n != 0 || (q->ask.args == NULL && q->ask.method != SP_MCP_COMPLETE))
 		return SP_OK;
 	for (unsigned tries = 0; tries < 2; tries++, room *= 6) {
 		char *buf = sp_arena_get(&c->w->arena, room);
@@ -151,7 +156,7 @@ forward(struct sp_conn *c, const struct sp_found *found)
 	struct sp_req *q = sp_req_of(c);
 	uint64_t call_ms = f->img->head->call_ms;
 
-	if (write_args(c, q) != SP_OK) {
+	if (sp_call_write_args(c) != SP_OK) {
 		sp_reply_rpc(c, SP_E_TOO_BIG, nothing, 0);
 		return;
 	}
@@ -172,10 +177,14 @@ forward(struct sp_conn *c, const struct sp_found *found)
 /* ---------------------------------------------------------------- deciding */
 
 static void
-reply_short(struct sp_conn *c, const struct sp_decision *d)
+reply_short(struct sp_conn *c, const struct sp_decision *d, sp_slice by_checks)
 {
 	struct sp_out o;
 
+	if (by_checks.n != 0) {
+		sp_reply_challenge(c, SP_E_SCOPE, by_checks);
+		return;
+	}
 	sp_out_heap(&o, 65536);
 	sp_scopes_write(&o, sp_front_of(c)->img, d->wanted, SP_SCOPE_WORDS);
 	sp_reply_challenge(c, SP_E_SCOPE, sp_out_view(&o));
@@ -194,9 +203,9 @@ reply_refused(struct sp_conn *c, sp_slice text)
 		sp_reply_rpc(c, SP_E_BAD_PARAMS, text, 0);
 }
 
-/* The table of config.md section 3. */
+/* The table of config.md section 3.  `say`: what checks have to say. */
 static void
-deny(struct sp_conn *c, const struct sp_component *what, const struct sp_decision *d)
+deny(struct sp_conn *c, const struct sp_component *what, const struct sp_decision *d, sp_slice say)
 {
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
@@ -206,6 +215,9 @@ deny(struct sp_conn *c, const struct sp_component *what, const struct sp_decisio
 	case SP_REFUSED_ARGS:
 		reply_refused(c, SP_LIT("refused: these arguments are not allowed"));
 		return;
+	case SP_REFUSED:
+		reply_refused(c, say);
+		return;
 	case SP_ASK:
 		reply_refused(c, SP_LIT("refused: this call needs an approval"));
 		return;
@@ -213,7 +225,7 @@ deny(struct sp_conn *c, const struct sp_component *what, const struct sp_decisio
 		if (sp_front_is_anonymous(f, q))
 			break;
 		if (d->manner != SP_MANNER_HIDE) {
-			reply_short(c, d);
+			reply_short(c, d, say);
 			return;
 		}
 		break;
@@ -279,6 +291,7 @@ sp_call_start(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 	struct sp_decision d = { .outcome = SP_CLOSED, .reason = "nothing of this name", .reason_rule = UINT32_MAX };
+	struct sp_front_said said = { .say = nothing };
 	struct sp_found found;
 	struct sp_err e = { 0 };
 	uint32_t retry_s = 1;
@@ -288,7 +301,7 @@ sp_call_start(struct sp_conn *c)
 		sp_reply_rpc(c, SP_E_UNAVAILABLE, nothing, 1);
 		return;
 	}
-	if (take_slot(c, &retry_s) != SP_OK) {
+	if (!q->has_slot && take_slot(c, &retry_s) != SP_OK) {
 		sp_count(f->counters, f->row, SP_C_RATE_LIMITED_TOTAL, 1);
 		sp_reply_rpc(c, SP_E_RATE, nothing, retry_s == 0 ? 1 : retry_s);
 		return;
@@ -296,14 +309,20 @@ sp_call_start(struct sp_conn *c)
 	known = q->ask.name.n <= SP_NAME_MAX && sp_mcp_find(&f->worlds[q->resource], &q->ask, &found);
 	if (known)
 		sp_decide_component(f->img, q->who, &found.c, q->ask.args, &d);
+	sp_out_heap(&said.scopes, SCOPES_MAX);
+	if (known && !sp_front_checks(c, &found, &d, &said)) {
+		sp_out_free(&said.scopes);
+		return;
+	}
 	if (d.outcome != SP_ALLOW)
-		deny(c, known ? &found.c : NULL, &d);
+		deny(c, known ? &found.c : NULL, &d, said.say);
 	else if (check_params(c, &found, &e) != SP_OK)
 		sp_reply_rpc(c, SP_E_HEADER_MISMATCH, sp_str(e.pub), 0);
 	else if (needs_session(q))
 		sp_reply_rpc(c, SP_E_BAD_PARAMS, SP_LIT("subscriptions need a session"), 0);
 	else
 		forward(c, &found);
+	sp_out_free(&said.scopes);
 }
 
 /* logging/setLevel concerns every server that logs; nobody waits for their answers. */

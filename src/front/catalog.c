@@ -63,7 +63,7 @@ sp_slice
 sp_front_instructions(struct sp_front *f, const struct sp_req *q)
 {
 	sp_out_reset(&f->note);
-	sp_mcp_instructions(&f->note, &f->worlds[q->resource], q->who);
+	sp_mcp_instructions(&f->note, &f->worlds[q->resource], q->who, &q->view);
 	return f->note.full ? (sp_slice){ NULL, 0 } : sp_out_view(&f->note);
 }
 

@@ -38,13 +38,13 @@ compare(struct change *g, enum sp_component_kind kind, const struct sp_catalog *
 }
 
 static bool
-concerns(const struct change *g, const struct sp_principal *who)
+concerns(const struct change *g, const struct sp_req *q)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		const struct pair *p = &g->v[i];
 
-		if ((p->before != NULL && sp_decide_component_listed(g->f->img, who, &p->before->c)) ||
-		    (p->after != NULL && sp_decide_component_listed(g->f->img, who, &p->after->c)))
+		if ((p->before != NULL && sp_decide_component_listed(g->f->img, q->who, &p->before->c, &q->view)) ||
+		    (p->after != NULL && sp_decide_component_listed(g->f->img, q->who, &p->after->c, &q->view)))
 			return true;
 	}
 	return false;
@@ -53,7 +53,7 @@ concerns(const struct change *g, const struct sp_principal *who)
 static void
 tell(const struct change *g)
 {
-	const struct sp_principal *last = NULL;
+	const struct sp_req *last = NULL;
 	struct sp_stream *s, *next;
 	bool it_does = false;
 
@@ -61,10 +61,10 @@ tell(const struct change *g)
 		next = s->next;
 		if (!sp_front_serves(g->f, &s->q, g->server))
 			continue;
-		if (s->q.who != last) {
-			last = s->q.who;
-			it_does = concerns(g, last);
-		}
+		/* Streams of one caller mostly follow each other. */
+		if (last == NULL || s->q.who != last->who || memcmp(&s->q.view, &last->view, sizeof last->view) != 0)
+			it_does = concerns(g, &s->q);
+		last = &s->q;
 		if (it_does)
 			sp_stream_mark(s, g->kind);
 	}

@@ -39,6 +39,8 @@ sp_front_peer(struct sp_front *f, enum sp_role role, uint32_t index, uint32_t in
 		return link_egress(f, index, incarnation, fd);
 	if (role == SP_KEEPER)
 		return sp_keeper_link(f, fd);
+	if (role == SP_CHECKER && f->asker != NULL)
+		return sp_asker_peer(f->asker, index, fd);
 	close(fd);
 	return SP_E_BUG;
 }
@@ -165,6 +167,8 @@ sp_front_init(struct sp_front *f, const struct sp_image *img, uv_loop_t *loop, s
 	st = make_tables(f, e);
 	if (st == SP_OK)
 		st = sp_verifier_new(img, TOKEN_CACHE, seed, &f->verifier, e);
+	if (st == SP_OK && h->checks.n != 0)
+		st = sp_asker_new(&(struct sp_asker_config){ loop, img, SP_FRONT }, &f->asker);
 	if (st == SP_OK)
 		st = read_params(f, e);
 	if (st == SP_OK)
@@ -192,6 +196,7 @@ sp_front_close(struct sp_front *f)
 		free((char *)(uintptr_t)f->instructions[i].p);
 	}
 	sp_keeper_close(f);
+	sp_asker_free(&f->asker);
 	uv_close((uv_handle_t *)&f->tick, NULL);
 	sp_verifier_free(&f->verifier);
 	sp_sessions_free(&f->sessions);

@@ -7,6 +7,7 @@
 #define SP_FRONT_FRONT_H
 
 #include "base/log.h"
+#include "check/asker.h"
 #include "http/conn.h"
 #include "front/session.h"
 #include "image/image.h"
@@ -77,6 +78,7 @@ struct sp_front {
 	uint32_t next_ask;
 	struct sp_kept_ticket *tickets;	/* made when the first is needed */
 	uint32_t ticket_clock;
+	struct sp_asker *asker;		/* NULL: there are no checks */
 	struct sp_want *wants;		/* one an authority */
 	bool	 has_peer;		/* a source of type peer */
 	struct sp_orphan orphans[SP_ORPHANS];
@@ -98,7 +100,7 @@ struct sp_front {
 
 enum sp_call_state { SP_CALL_NONE, SP_CALL_WAITS, SP_CALL_SENT, SP_CALL_ANSWERING, SP_CALL_OVER };
 /* What a request waits for that is not the answer to a call; wait_for says which. */
-enum sp_wait { SP_WAIT_NONE, SP_WAIT_TICKET, SP_WAIT_KEYS, SP_WAIT_SESSION, SP_WAIT_SESSION_END };
+enum sp_wait { SP_WAIT_NONE, SP_WAIT_TICKET, SP_WAIT_KEYS, SP_WAIT_SESSION, SP_WAIT_SESSION_END, SP_WAIT_CHECK };
 
 /* One request; in the arena of its work, or (a stream that is held) in a struct sp_stream. */
 struct sp_req {
@@ -119,6 +121,10 @@ struct sp_req {
 	struct sp_stream *stream;	/* held: *this is part of it */
 	sp_slice id;			/* JSON text */
 	struct sp_mcp_ask ask;
+	/* checks: asked about this very call, and about a list (its answers: view) */
+	bool	 asked, viewed;
+	struct sp_inquiry *inquiry, *looking;
+	struct sp_view view;
 	/* calls */
 	uint8_t	 call;			/* enum sp_call_state */
 	bool	 has_slot;
@@ -200,6 +206,8 @@ void sp_call_start(struct sp_conn *c);
 void sp_call_late(struct sp_conn *c);
 void sp_call_end(struct sp_conn *c);
 void sp_call_push(struct sp_conn *c);		/* sends what the link and the credit allow */
+/* Into q->args, once. */
+SP_MUST enum sp_status sp_call_write_args(struct sp_conn *c);
 void sp_call_annul(struct sp_conn *c);		/* its client cancelled it */
 bool sp_link_takes(struct sp_link *l);
 void sp_link_cancel(struct sp_link *l, uint32_t id);
@@ -235,6 +243,15 @@ void sp_streams_session_gone(struct sp_front *f, const uint8_t session[32]);
 void sp_streams_tick(struct sp_front *f, uint64_t now_ms);
 void sp_streams_drain(struct sp_front *f);
 void sp_stream_resume(struct sp_conn *c, enum sp_status st);
+
+/* checks.c */
+struct sp_front_said { char why[SP_CHECK_REASON]; struct sp_out scopes; sp_slice say; };
+/* What the checks leave of a decision; s->say: as sp_decide_checked() has it.  False: the request waits for them, and
+ * sp_method() comes again; or it was answered. */
+SP_MUST bool sp_front_checks(struct sp_conn *c, const struct sp_found *found, struct sp_decision *d, struct sp_front_said *s);
+/* q->view, for lists of this kind (0: of any).  False: as above; a GET comes to sp_stream_get() again. */
+SP_MUST bool sp_front_view(struct sp_conn *c, unsigned kind);
+void sp_front_checks_end(struct sp_req *q);
 
 /* health.c */
 enum sp_take sp_health(struct sp_conn *c);

@@ -11,7 +11,7 @@ list(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 	struct sp_err e = { 0 };
-	enum sp_status st = sp_mcp_list(sp_reply_text(c), &f->worlds[q->resource], q->who, &q->ask, q->id, &e);
+	enum sp_status st = sp_mcp_list(sp_reply_text(c), &f->worlds[q->resource], q->who, &q->view, &q->ask, q->id, &e);
 
 	if (st == SP_OK)
 		sp_reply_ok(c);
@@ -51,7 +51,7 @@ discover(struct sp_conn *c)
 	struct sp_front *f = sp_front_of(c);
 	struct sp_req *q = sp_req_of(c);
 
-	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->worlds[q->resource], q->who),
+	sp_mcp_discover(sp_reply_text(c), q->id, sp_mcp_caps(&f->worlds[q->resource], q->who, &q->view),
 	    sp_front_instructions(f, q));
 	sp_reply_ok(c);
 }
@@ -73,7 +73,7 @@ find_call(struct sp_front *f, const struct sp_req *by)
 		const struct sp_req *q = c->req;
 
 		if (q != NULL && q != by && q->has_session && memcmp(q->session, by->session, sizeof q->session) == 0 &&
-		    (q->call == SP_CALL_WAITS || q->call == SP_CALL_SENT) && sp_eq(q->id, by->ask.cancel_id))
+		    (q->call == SP_CALL_WAITS || q->call == SP_CALL_SENT || q->wait == SP_WAIT_CHECK) && sp_eq(q->id, by->ask.cancel_id))
 			return c;
 	}
 	return NULL;
@@ -110,15 +110,17 @@ set_level(struct sp_conn *c)
 	empty(c);
 }
 
-static const struct { enum sp_mcp_method method; void (*run)(struct sp_conn *c); } rows[] = {
+/* view: what it shows depends on checks; of which lists is said by a kind, or by SHOWS_ALL. */
+enum { SHOWS_NONE = 0, SHOWS_ALL = 99 };
+static const struct { enum sp_mcp_method method; void (*run)(struct sp_conn *c); unsigned view; } rows[] = {
 	{ SP_MCP_NONE, sp_reply_accepted },
-	{ SP_MCP_INITIALIZE, initialize },
+	{ SP_MCP_INITIALIZE, initialize, SHOWS_ALL },
 	{ SP_MCP_PING, empty },
-	{ SP_MCP_DISCOVER, discover },
-	{ SP_MCP_TOOLS_LIST, list },
-	{ SP_MCP_RESOURCES_LIST, list },
-	{ SP_MCP_TEMPLATES_LIST, list },
-	{ SP_MCP_PROMPTS_LIST, list },
+	{ SP_MCP_DISCOVER, discover, SHOWS_ALL },
+	{ SP_MCP_TOOLS_LIST, list, SP_COMPONENT_TOOL },
+	{ SP_MCP_RESOURCES_LIST, list, SP_COMPONENT_RESOURCE },
+	{ SP_MCP_TEMPLATES_LIST, list, SP_COMPONENT_TEMPLATE },
+	{ SP_MCP_PROMPTS_LIST, list, SP_COMPONENT_PROMPT },
 	{ SP_MCP_TOOLS_CALL, sp_call_start },
 	{ SP_MCP_RESOURCES_READ, sp_call_start },
 	{ SP_MCP_SUBSCRIBE, sp_call_start },
@@ -126,7 +128,7 @@ static const struct { enum sp_mcp_method method; void (*run)(struct sp_conn *c);
 	{ SP_MCP_PROMPTS_GET, sp_call_start },
 	{ SP_MCP_COMPLETE, sp_call_start },
 	{ SP_MCP_SET_LEVEL, set_level },
-	{ SP_MCP_LISTEN, sp_stream_listen },
+	{ SP_MCP_LISTEN, sp_stream_listen, SHOWS_ALL },
 	{ SP_MCP_CANCELLED, cancelled },
 };
 
@@ -137,7 +139,8 @@ sp_method(struct sp_conn *c)
 
 	for (size_t i = 0; i < SP_COUNT(rows); i++)
 		if (rows[i].method == method) {
-			rows[i].run(c);
+			if (rows[i].view == SHOWS_NONE || sp_front_view(c, rows[i].view == SHOWS_ALL ? 0 : rows[i].view))
+				rows[i].run(c);
 			return;
 		}
 	sp_reply_rpc(c, SP_E_BUG, nothing, 0);

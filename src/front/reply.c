@@ -65,7 +65,7 @@ sp_reply_session(struct sp_conn *c, sp_slice session)
 
 	a.extra[a.nextra].name = "Mcp-Session-Id";
 	a.extra[a.nextra++].value = session;
-	sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, sp_mcp_caps(&f->worlds[q->resource], q->who),
+	sp_mcp_initialize(sp_reply_text(c), q->id, q->ask.version, sp_mcp_caps(&f->worlds[q->resource], q->who, &q->view),
 	    sp_front_instructions(f, q));
 	send_text(c, &a);
 }

@@ -197,7 +197,7 @@ on_late(struct sp_conn *c)
 		return;			/* the front's own clock watches it */
 	if (c->state == SP_CONN_HELD || wait == SP_WAIT_SESSION_END)
 		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
-	else if (wait == SP_WAIT_SESSION)
+	else if (wait == SP_WAIT_SESSION || wait == SP_WAIT_CHECK)
 		sp_reply_rpc(c, SP_E_UNAVAILABLE, nothing, 1);
 	else
 		sp_call_late(c);
@@ -218,6 +218,7 @@ on_end(struct sp_conn *c)
 		sp_stream_over(c);
 		return;
 	}
+	sp_front_checks_end(q);
 	sp_call_end(c);
 	if (q->who != NULL)
 		sp_principal_drop(&q->who);

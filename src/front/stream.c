@@ -103,6 +103,7 @@ listen_at(struct sp_stream *s, uint32_t server)
 	struct sp_front *f = sp_front_of(s->c);
 	struct sp_link *l = &f->links[server];
 	struct sp_m_listen m = { .id = sp_conn_request(s->c), .header = s->q.header, .ticket = s->q.ticket, .token = s->q.token };
+	char peer[SP_PEER_MAX];
 
 	if (s->heard[server] != 0 || !sp_front_serves(f, &s->q, server) || (f->caps[server] & SP_CAP_SUBSCRIBE) == 0 || !sp_link_takes(l))
 		return;
@@ -114,6 +115,8 @@ listen_at(struct sp_stream *s, uint32_t server)
 		if (m.uris.n == 0 || f->note.full)
 			return;
 	}
+	if (f->asker != NULL)
+		m.peer = sp_peer_text(s->c->fd, peer);
 	sp_enc_listen(sp_chan_begin(l->ch, SP_M_LISTEN), &m);
 	sp_chan_end(l->ch);
 	s->heard[server] = 1;
@@ -135,8 +138,11 @@ void
 sp_stream_get(struct sp_conn *c)
 {
 	struct sp_answer a = { .status = 200 };
-	struct sp_stream *s = has_room(sp_front_of(c)) ? hold(c, nothing) : NULL;
+	struct sp_stream *s;
 
+	if (!sp_front_view(c, 0))
+		return;
+	s = has_room(sp_front_of(c)) ? hold(c, nothing) : NULL;
 	if (s == NULL) {
 		sp_answer_status(c, SP_E_UNAVAILABLE, nothing);
 		return;
@@ -396,7 +402,8 @@ sp_stream_may_see(struct sp_front *f, const struct sp_req *q, sp_slice uri, stru
 	if (uri.n == 0 || uri.n > SP_NAME_MAX || !sp_mcp_find(&f->worlds[q->resource], &ask, found))
 		return false;
 	sp_decide_component(f->img, q->who, &found->c, NULL, &d);
-	return d.outcome == SP_ALLOW;
+	/* Checks were asked when the stream began, once for all that it may tell. */
+	return d.outcome == SP_ALLOW && (d.checks & ~q->view.allowed) == 0;
 }
 
 static bool

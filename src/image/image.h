@@ -38,6 +38,8 @@ enum sp_manner { SP_MANNER_CHALLENGE = 0, SP_MANNER_LIST, SP_MANNER_HIDE };	/* o
 enum sp_select {
 	SP_SELECT_ALL = 1, SP_SELECT_NAME, SP_SELECT_READ, SP_SELECT_WRITE, SP_SELECT_TAG, SP_SELECT_RESOURCE, SP_SELECT_PROMPT
 };
+/* A set of checks is one word; bytes of a check's own text for the caller, and of the scopes that it names. */
+enum { SP_IMAGE_CHECKS = 64, SP_CHECK_TEXT_MAX = 255, SP_CHECK_SCOPES_MAX = 511 };
 /* A command: reference: split at runs of spaces, no shell; a program without '/' is looked for in SP_COMMAND_PATH. */
 #define SP_COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 enum { SP_COMMAND_MAX = 1000, SP_COMMAND_WORDS = 64 };	/* bytes of the reference; words of it, the program among them */

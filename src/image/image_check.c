@@ -352,6 +352,23 @@ sem_rule(struct ck *c, const struct sp_img_rule *r)
 	NEED(is_scopes(c, r->scopes), rule, scopes, "not a set of scopes");
 	NEED(is_tags(c, r->tags), rule, tags, "not a set of tags");
 	NEED(r->not.n == 0 || (r->not.n == 1 && not->scopes.n == 0), rule, not, "not one group of tags");
+	NEED(indices_ok(c, r->checks, c->head->checks.n), rule, checks, "no such check");
+	return true;
+}
+
+static bool
+sem_check(struct ck *c, const struct sp_img_check *r)
+{
+	bool plug_in = r->library.n != 0;
+
+	NEED(r->name.n != 0 && is_clean(c, r->name), check, name, "empty or not clean");
+	NEED(is_clean(c, r->library) && memchr(c->base + r->library.off, 0, r->library.n) == NULL, check, library, "not clean");
+	FLAG(r, check, https);
+	FLAG(r, check, private_ok);
+	RANGE(r, check, host_kind, 0, 2);
+	RANGE(r, check, port, !plug_in, 65535);
+	NEED(plug_in == (r->host.n == 0) && is_clean(c, r->host), check, host, "not clean, or not one of library and host");
+	NEED(plug_in || (r->path.n != 0 && is_path(c, r->path)), check, path, "not a path");
 	return true;
 }
 
@@ -480,6 +497,8 @@ sp_image_check(const void *base, size_t size, struct sp_image *out, struct sp_er
 	c.head = (const struct sp_img_head *)(const void *)(c.base + start->head);
 	if (c.head->scopes.n > SP_IMAGE_SETS || c.head->tags.n > SP_IMAGE_SETS)
 		return sp_fail(e, SP_E_CONFIG, NULL, "image: over %d scopes or tags", SP_IMAGE_SETS);
+	if (c.head->checks.n > SP_IMAGE_CHECKS)
+		return sp_fail(e, SP_E_CONFIG, NULL, "image: over %d checks", SP_IMAGE_CHECKS);
 	if (!check_head(&c, c.head))
 		return SP_E_CONFIG;
 	*out = (struct sp_image){ base, size, c.head };

@@ -9,7 +9,7 @@ static const struct sp_msgrule rules[] = {
 static const char *const role_names[SP_ROLE_COUNT] = {
 	[SP_SUPER] = "super", [SP_LOADER] = "loader", [SP_FRONT] = "front", [SP_MANAGE] = "manage",
 	[SP_EGRESS] = "egress", [SP_DIALER] = "dialer", [SP_KEEPER] = "keeper", [SP_CLI] = "cli",
-	[SP_SPAWNER] = "spawner",
+	[SP_SPAWNER] = "spawner", [SP_CHECKER] = "checker",
 };
 
 const char *
@@ -231,6 +231,7 @@ sp_enc_call(struct sp_out *o, const struct sp_m_call *m)
 	sp_out_lv(o, m->name, 2);
 	sp_out_lv(o, m->rpc_id, 2);
 	sp_out_lv(o, m->ticket, 2);
+	sp_out_lv(o, m->peer, 1);
 	sp_out_lv(o, m->token, 2);
 	sp_out_slice(o, m->args);
 }
@@ -254,6 +255,7 @@ sp_dec_call(sp_slice body, struct sp_m_call *m)
 	v.name = sp_rd_lv(&r, 2, SP_NAME_MAX);
 	v.rpc_id = sp_rd_lv(&r, 2, SP_IPC_ID_MAX);
 	v.ticket = sp_rd_lv(&r, 2, SP_TICKET_MAX);
+	v.peer = sp_rd_lv(&r, 1, SP_PEER_MAX);
 	v.token = sp_rd_lv(&r, 2, UINT16_MAX);
 	v.args = sp_rd_rest(&r, max_of(SP_M_CALL));
 	/* The first part never holds more than the whole. */

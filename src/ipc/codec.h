@@ -9,16 +9,17 @@
 #include "base/rd.h"
 
 enum sp_role {
-	SP_SUPER, SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_CLI, SP_SPAWNER, SP_ROLE_COUNT
+	SP_SUPER, SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_CLI, SP_SPAWNER, SP_CHECKER,
+	SP_ROLE_COUNT
 };
 const char *sp_role_name(enum sp_role r);
 
 enum {
 	R_SUPER = 1 << SP_SUPER, R_FRONT = 1 << SP_FRONT, R_MANAGE = 1 << SP_MANAGE, R_EGRESS = 1 << SP_EGRESS,
 	R_DIALER = 1 << SP_DIALER, R_KEEPER = 1 << SP_KEEPER, R_CLI = 1 << SP_CLI,
-	R_SPAWNER = 1 << SP_SPAWNER,
+	R_SPAWNER = 1 << SP_SPAWNER, R_CHECKER = 1 << SP_CHECKER,
 	R_FRONTS = R_FRONT | R_MANAGE,
-	R_SERVING = R_FRONT | R_MANAGE | R_EGRESS | R_DIALER | R_KEEPER | R_SPAWNER,
+	R_SERVING = R_FRONT | R_MANAGE | R_EGRESS | R_DIALER | R_KEEPER | R_SPAWNER | R_CHECKER,
 };
 
 enum sp_msg {
@@ -54,11 +55,12 @@ struct sp_m_text { sp_slice text; };						/* SECRET_FD, SECRET_ENV: the referenc
  * session: empty, or the 32 bytes that name the client's session; rpc_id: JSON text, only with a session.
  * ticket: empty, or what keeper signed (oauth/statement.h).  header: 0, or 1 + index of the source in whose own header
  * (not Authorization) the token came: sp_verify_from().  args: the first part; "" when none were given.
+ * peer: the client as its own front saw it, for checks: an address, or "".
  */
 struct sp_m_call {
 	uint32_t id, tool, deadline_ms, args_total;
 	uint32_t method, era, log_level, progress, header;
-	sp_slice session, name, rpc_id, ticket, token, args;
+	sp_slice session, name, rpc_id, ticket, token, args, peer;
 };
 enum sp_result_kind {
 	SP_RESULT_TOOL = 0,		/* the members of a CallToolResult: front adds what its era wants */
@@ -70,7 +72,7 @@ struct sp_m_result { uint32_t id, kind, total; sp_slice part; };		/* total: byte
 enum sp_note { SP_NOTE_PROGRESS = 1, SP_NOTE_MESSAGE, SP_NOTE_UPDATED, SP_NOTE_COUNT };
 struct sp_m_note { uint32_t id, note; sp_slice params; };			/* note: enum sp_note; params: JSON object in one line, without progressToken and subscriptionId */
 struct sp_m_annul { uint8_t session[32]; sp_slice rpc_id; };
-struct sp_m_listen { uint32_t id, header; sp_slice session, ticket, token, uris; };	/* uris: JSON array of texts, or empty: those its session subscribed to */
+struct sp_m_listen { uint32_t id, header; sp_slice session, ticket, token, uris, peer; };	/* uris: JSON array of texts, or empty: those its session subscribed to */
 struct sp_m_item { uint32_t serial, kind; sp_slice json; };			/* kind: enum sp_component_kind */
 /* serial: of its items; known: 0 when there is no catalogue (yet, or no more); caps: bits of enum sp_mcp_cap. */
 struct sp_m_catalog { uint32_t serial, known, items, caps; sp_slice instructions; };
@@ -85,6 +87,24 @@ struct sp_m_dial_host { uint32_t id, port, https; sp_slice host; };
 struct sp_m_run { uint32_t id; sp_slice ref; };
 struct sp_m_ran { uint32_t id; };
 struct sp_m_run_ended { uint32_t id, status; sp_slice why; };			/* status: SP_OK: exit status 0 */
+/*
+ * A question to a check.  until_ms: of the monotonic clock, then nobody waits any more.  kind: enum sp_component_kind;
+ * flags: enum sp_check_flag.  A list is asked about as a whole: `server`, `name`, `about` and `args` are empty then.
+ * scopes: space separated; tags (the caller's) and about (the component's tags): sp_text_list.
+ */
+enum sp_check_flag { SP_CHECK_LIST = 1, SP_CHECK_WRITES = 2, SP_CHECK_NOBODY = 4, SP_CHECK_HAS_ARGS = 8, SP_CHECK_FLAGS = 16 };
+enum { SP_CHECK_ARGS_MAX = 262144, SP_PEER_MAX = 64 };
+struct sp_m_check {
+	uint32_t id, kind, flags;
+	uint64_t until_ms;
+	int64_t	 expires_s;		/* INT64_MAX: never */
+	sp_slice user, issuer, client_id, source, scopes, tags, server, name, about, peer, args;
+};
+/* verdict: enum sp_check_verdict (policy/checked.h).  text: a refusal's, or why it failed; scopes: of "short" only. */
+struct sp_m_checked { uint32_t id, verdict; sp_slice text, scopes; };
+/* Several texts in one field, each with its length before it.  Take: false at the end; a list that was decoded has no other. */
+void sp_text_list_add(struct sp_out *o, sp_slice text);
+SP_MUST bool sp_text_list_take(sp_slice *list, sp_slice *text);
 struct sp_m_data { uint32_t id; sp_slice part; };
 struct sp_m_credit { uint32_t id, bytes; };
 struct sp_m_call_error { uint32_t id, status, retry_after_s; sp_slice text; };	/* status: enum sp_status; text may be shown to the caller */
@@ -117,7 +137,7 @@ enum sp_admin_op {
 #define SP_CODECS(X) X(boot) X(peer) X(drain) X(gen) X(text) X(call) X(result) X(data) X(credit) X(call_error) X(id) \
 	X(token) X(hash) X(secret) X(ask) X(answer) X(dial) X(dial_error) X(dialed) X(note) X(annul) X(listen) X(item) \
 	X(catalog) X(keys) X(keys_ok) X(ticket_ask) X(ticket) X(session_new) X(session) X(session_end) X(dial_host) X(run) \
-	X(ran) X(run_ended)
+	X(ran) X(run_ended) X(check) X(checked)
 #define SP_CODEC_DECL(x) \
 	void sp_enc_##x(struct sp_out *o, const struct sp_m_##x *m); \
 	SP_MUST bool sp_dec_##x(sp_slice body, struct sp_m_##x *m);

@@ -48,6 +48,7 @@ static void look_run(sp_slice b, const struct sp_m_run *m) { inside(b, m->ref); 
 static void look_run_ended(sp_slice b, const struct sp_m_run_ended *m) { inside(b, m->why); }
 static void look_data(sp_slice b, const struct sp_m_data *m) { inside(b, m->part); must(m->part.n > 0); }
 static void look_secret(sp_slice b, const struct sp_m_secret *m) { inside(b, m->value); }
+static void look_checked(sp_slice b, const struct sp_m_checked *m) { inside(b, m->text); inside(b, m->scopes); must(m->verdict < 5); }
 static void look_dialed(sp_slice b, const struct sp_m_dialed *m) { inside(b, m->address); }
 
 static void
@@ -67,6 +68,23 @@ look_call(sp_slice b, const struct sp_m_call *m)
 	inside(b, m->token);
 	inside(b, m->args);
 	must(m->args.n <= m->args_total);
+}
+
+static void
+look_check(sp_slice b, const struct sp_m_check *m)
+{
+	sp_slice tags = m->tags, about = m->about, one;
+
+	inside(b, m->user);
+	inside(b, m->name);
+	inside(b, m->peer);
+	inside(b, m->args);
+	while (sp_text_list_take(&tags, &one))
+		inside(b, one);
+	while (sp_text_list_take(&about, &one))
+		inside(b, one);
+	must(tags.n == 0 && about.n == 0);
+	must((m->flags & SP_CHECK_LIST) == 0 || m->name.n + m->args.n == 0);
 }
 
 static void

@@ -53,6 +53,7 @@ sp_enc_listen(struct sp_out *o, const struct sp_m_listen *m)
 	sp_out_be(o, m->header, 4);
 	sp_out_lv(o, m->session, 1);
 	sp_out_lv(o, m->ticket, 2);
+	sp_out_lv(o, m->peer, 1);
 	sp_out_lv(o, m->token, 2);
 	sp_out_slice(o, m->uris);
 }
@@ -67,6 +68,7 @@ sp_dec_listen(sp_slice body, struct sp_m_listen *m)
 	v.header = rd32(&r);
 	v.session = rd_session(&r);
 	v.ticket = sp_rd_lv(&r, 2, SP_TICKET_MAX);
+	v.peer = sp_rd_lv(&r, 1, SP_PEER_MAX);
 	v.token = sp_rd_lv(&r, 2, UINT16_MAX);
 	v.uris = sp_rd_rest(&r, max_of(SP_M_LISTEN));
 	if (!sp_rd_done(&r))

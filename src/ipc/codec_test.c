@@ -11,6 +11,9 @@
 
 static char room[1 << 20];
 
+/* A question up to the component, about nobody. */
+#define CHECK(kind, flags) "\0\0\0\1" kind flags "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0"
+
 /* A sample of each message: encoded, decoded, encoded again, the bytes must be the same; every truncation and every
  * addition must be refused or (where the last field is "the rest") give other bytes, never read outside. */
 static const struct sp_m_boot boot = { SP_FRONT, 3, 7, 9, 2, 1, 70, SP_INFO, 1, { 0x0102030405060708u, UINT64_MAX } };
@@ -19,11 +22,13 @@ static const struct sp_m_drain drain = { 10000 };
 static const struct sp_m_gen gen = { 3 };
 static const struct sp_m_text text = { SP_LIT_INIT("file:/etc/key") };
 static const struct sp_m_call call = { 5, 6, 60000, 9, 5, 2, 8, 1, 3, SP_LIT_INIT("0123456789abcdef0123456789abcdef"),
-	SP_LIT_INIT("echo"), SP_LIT_INIT("\"7\""), SP_LIT_INIT("ticket"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("{\"a\":1}") };
+	SP_LIT_INIT("echo"), SP_LIT_INIT("\"7\""), SP_LIT_INIT("ticket"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("{\"a\":1}"),
+	SP_LIT_INIT("192.0.2.1") };
 static const struct sp_m_result result = { 5, SP_RESULT_WHOLE, 100, SP_LIT_INIT("{\"content\":[]}") };
 static const struct sp_m_note note = { 5, SP_NOTE_MESSAGE, SP_LIT_INIT("{}") };
 static const struct sp_m_annul annul = { { 9, 8 }, SP_LIT_INIT("17") };
-static const struct sp_m_listen listen = { 6, 2, SP_LIT_INIT(""), SP_LIT_INIT("t"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("[\"x:y\"]") };
+static const struct sp_m_listen listen = { 6, 2, SP_LIT_INIT(""), SP_LIT_INIT("t"), SP_LIT_INIT("a.b.c"), SP_LIT_INIT("[\"x:y\"]"),
+	SP_LIT_INIT("192.0.2.1") };
 static const struct sp_m_item item = { 2, 1, SP_LIT_INIT("{\"name\":\"echo\"}") };
 static const struct sp_m_catalog catalog = { 2, 1, 1, 7, SP_LIT_INIT("Ask first.") };
 static const struct sp_m_keys keys = { 1, 2, SP_OK, SP_LIT_INIT("{\"keys\":[]}") };
@@ -37,6 +42,10 @@ static const struct sp_m_dial_host dial_host = { 8, 443, 1, SP_LIT_INIT("keys.ex
 static const struct sp_m_run run = { 8, SP_LIT_INIT("command:pass show x") };
 static const struct sp_m_ran ran = { 8 };
 static const struct sp_m_run_ended run_ended = { 8, SP_E_UPSTREAM, SP_LIT_INIT("exit status 1") };
+static const struct sp_m_check check = { 9, 1, SP_CHECK_HAS_ARGS | SP_CHECK_WRITES, 5000, INT64_MAX, SP_LIT_INIT("ann"), SP_LIT_INIT("https://i.example"),
+	SP_LIT_INIT("app"), SP_LIT_INIT("people"), SP_LIT_INIT("a b"), SP_LIT_INIT("\0\1t\0\2uv"), SP_LIT_INIT("dns"), SP_LIT_INIT("list"),
+	SP_LIT_INIT("\0\1z"), SP_LIT_INIT("192.0.2.1"), SP_LIT_INIT("{}") };
+static const struct sp_m_checked checked = { 9, 3, SP_LIT_INIT(""), SP_LIT_INIT("a b") };
 static const struct sp_m_data data = { 5, SP_LIT_INIT("more") };
 static const struct sp_m_credit credit = { 5, SP_CREDIT };
 static const struct sp_m_call_error call_error = { 5, SP_E_UPSTREAM, 3, SP_LIT_INIT("it failed") };
@@ -142,19 +151,19 @@ static void
 test_hostile(void **state)
 {
 	static const struct { const char *name; bool (*round)(sp_slice, struct sp_out *); sp_slice in; } rows[] = {
-		{ "peer of no role", round_peer, SP_LIT_INIT("\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0") },
+		{ "peer of no role", round_peer, SP_LIT_INIT("\0\0\0\x0a\0\0\0\0\0\0\0\0\0\0\0\0") },
 		{ "credit of nothing", round_credit, SP_LIT_INIT("\0\0\0\1\0\0\0\0") },
 		{ "credit beyond the window", round_credit, SP_LIT_INIT("\0\0\0\1\0\4\0\1") },
 		{ "credit of everything", round_credit, SP_LIT_INIT("\0\0\0\1\xff\xff\xff\xff") },
 		{ "empty data", round_data, SP_LIT_INIT("\0\0\0\1") },
 		{ "call with more arguments than announced", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0xy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0xy") },
 		{ "call whose token runs past the end", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xffxy") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xffxy") },
 		{ "call of half a session", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0\0") },
 		{ "call of no era", round_call,
-		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") },
+		    SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") },
 		{ "result with more than its total", round_result, SP_LIT_INIT("\0\0\0\1\0\0\0\0\1xy") },
 		{ "error that is none", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\0\0\0\0\0\0") },
 		{ "error of no status", round_call_error, SP_LIT_INIT("\0\0\0\1\0\0\1\0\0\0\0\0") },
@@ -162,6 +171,18 @@ test_hostile(void **state)
 		{ "ask beyond the operations", round_ask, SP_LIT_INIT("\0\0\0\1\0\0\0\x7f{}") },
 		{ "answer of no status", round_answer, SP_LIT_INIT("\0\0\0\1\x7f\0\0\0") },
 		{ "dial error that is none", round_dial_error, SP_LIT_INIT("\0\0\0\1\0\0\0\0") },
+		{ "call of a peer that is too long", round_call, SP_LIT_INIT("\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0"
+		    "\0\0\0\0\0\0\0\x41") },
+		{ "check of no kind", round_check, SP_LIT_INIT(CHECK("\0", "\1") "\0\0\0\0\0\0") },
+		{ "check of a kind too many", round_check, SP_LIT_INIT(CHECK("\5", "\1") "\0\0\0\0\0\0") },
+		{ "check with unknown flags", round_check, SP_LIT_INIT(CHECK("\1", "\x11") "\0\0\0\0\0\0") },
+		{ "check of a list with a name", round_check, SP_LIT_INIT(CHECK("\1", "\1") "\1s\0\1n\0\0\0") },
+		{ "check of a list with arguments", round_check, SP_LIT_INIT(CHECK("\1", "\x9") "\0\0\0\0\0\0{}") },
+		{ "check of a component without a name", round_check, SP_LIT_INIT(CHECK("\1", "\0") "\1s\0\0\0\0\0") },
+		{ "check with arguments that are not announced", round_check, SP_LIT_INIT(CHECK("\1", "\0") "\1s\0\1n\0\0\0{}") },
+		{ "check with half a tag of the component", round_check, SP_LIT_INIT(CHECK("\1", "\0") "\1s\0\1n\0\3\0\2x\0") },
+		{ "checked without a verdict that there is", round_checked, SP_LIT_INIT("\0\0\0\1\5\0\0\0") },
+		{ "checked with scopes over their size", round_checked, SP_LIT_INIT("\0\0\0\1\3\0\2\0") },
 		{ "text with NUL", round_text, SP_LIT_INIT("file:/a\0b") },
 	};
 
@@ -199,6 +220,14 @@ test_admission(void **state)
 		{ "ask from a front", SP_FRONT, SP_KEEPER, SP_M_ASK, 48, 0, false },
 		{ "ask from manage", SP_MANAGE, SP_KEEPER, SP_M_ASK, 48, 0, true },
 		{ "control with two descriptors", SP_SUPER, SP_KEEPER, SP_M_CONTROL, 4, 2, false },
+		{ "question to a check", SP_FRONT, SP_CHECKER, SP_M_CHECK, 365568, 0, true },
+		{ "question of an egress", SP_EGRESS, SP_CHECKER, SP_M_CHECK, 100, 0, true },
+		{ "question over its size", SP_FRONT, SP_CHECKER, SP_M_CHECK, 365569, 0, false },
+		{ "question to a front", SP_EGRESS, SP_FRONT, SP_M_CHECK, 100, 0, false },
+		{ "answer of a check to keeper", SP_CHECKER, SP_KEEPER, SP_M_CHECKED, 8, 0, false },
+		{ "answer of a check that nobody can give but it", SP_FRONT, SP_EGRESS, SP_M_CHECKED, 8, 0, false },
+		{ "check asks for a host", SP_CHECKER, SP_DIALER, SP_M_DIAL_HOST, 20, 0, false },
+		{ "check asks keeper", SP_CHECKER, SP_KEEPER, SP_M_ASK, 20, 0, false },
 		{ "no such message", SP_FRONT, SP_EGRESS, SP_M_COUNT, 0, 0, false },
 		{ "no such message, far", SP_FRONT, SP_EGRESS, 255, 0, 0, false },
 		{ "no such role", (enum sp_role)40, SP_EGRESS, SP_M_CALL, 0, 0, false },

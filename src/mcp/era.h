@@ -30,6 +30,13 @@ enum sp_mcp_method {
 	SP_MCP_METHODS
 };
 
+/* Are its arguments for checks to see? */
+static inline bool
+sp_mcp_shows_args(enum sp_mcp_method m)
+{
+	return m == SP_MCP_TOOLS_CALL || m == SP_MCP_PROMPTS_GET;
+}
+
 /* What an upstream, or we, can do (ServerCapabilities). */
 enum sp_mcp_cap {
 	SP_CAP_TOOLS = 1, SP_CAP_RESOURCES = 2, SP_CAP_PROMPTS = 4, SP_CAP_COMPLETIONS = 8, SP_CAP_LOGGING = 16,

@@ -200,23 +200,23 @@ advance(struct merge *m)
 
 /* The item to come, if this caller's list has it: its JSON. */
 static bool
-look(const struct merge *m, const struct sp_principal *who, sp_slice *json)
+look(const struct merge *m, const struct sp_principal *who, const struct sp_view *view, sp_slice *json)
 {
 	const struct run *r = &m->runs[m->best];
 	const struct sp_item *it;
 
 	if (r->server == SERVERS) {
 		*json = sp_img_str(m->w->img, tool_at(m->w, r->i)->json);
-		return sp_decide_listed(m->w->img, who, r->i);
+		return sp_decide_listed(m->w->img, who, r->i, view);
 	}
 	it = sp_catalog_at(m->w->catalogs[r->server], m->kind, r->i);
 	*json = it->json;
-	return sp_decide_component_listed(m->w->img, who, &it->c);
+	return sp_decide_component_listed(m->w->img, who, &it->c, view);
 }
 
 /* One page; true: there is more behind *last.  At least one item is written if there is one. */
 static bool
-page(struct sp_out *o, struct merge *m, const struct sp_principal *who, sp_slice *last)
+page(struct sp_out *o, struct merge *m, const struct sp_principal *who, const struct sp_view *view, sp_slice *last)
 {
 	size_t start = o->n;
 	uint32_t count = 0;
@@ -228,7 +228,7 @@ page(struct sp_out *o, struct merge *m, const struct sp_principal *who, sp_slice
 		if (seen.n != 0 && sp_eq(name, seen))	/* another server's, under the same URI */
 			continue;
 		seen = name;
-		if (!look(m, who, &json))
+		if (!look(m, who, view, &json))
 			continue;
 		if (count == SP_PAGE_ITEMS || (count != 0 && o->n - start + json.n > SP_PAGE_BYTES))
 			return true;
@@ -260,8 +260,8 @@ kind_of(enum sp_mcp_method method, const char **member)
 }
 
 enum sp_status
-sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who, const struct sp_mcp_ask *ask,
-    sp_slice id, struct sp_err *e)
+sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who, const struct sp_view *view,
+    const struct sp_mcp_ask *ask, sp_slice id, struct sp_err *e)
 {
 	unsigned char raw[SP_CURSOR_MAX];
 	const char *member;
@@ -284,7 +284,7 @@ sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principa
 	}
 	sp_out_str(o, member);
 	merge_start(&m, w, kind, after);
-	if (page(o, &m, who, &last)) {
+	if (page(o, &m, who, view, &last)) {
 		sp_out_str(o, "],\"nextCursor\":\"");
 		cursor_write(o, w, who, kind, last);
 		sp_out_byte(o, '"');
@@ -423,18 +423,19 @@ sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask, struct sp_fo
 /* ---- what we can do */
 
 static bool
-lists_any(const struct sp_world *w, uint32_t server, enum sp_component_kind kind, const struct sp_principal *who)
+lists_any(const struct sp_world *w, uint32_t server, enum sp_component_kind kind, const struct sp_principal *who,
+    const struct sp_view *view)
 {
 	const struct sp_catalog *c = w->catalogs[server];
 
 	for (uint32_t i = 0; i < sp_catalog_count(c, kind); i++)
-		if (sp_decide_component_listed(w->img, who, &sp_catalog_at(c, kind, i)->c))
+		if (sp_decide_component_listed(w->img, who, &sp_catalog_at(c, kind, i)->c, view))
 			return true;
 	return false;
 }
 
 uint32_t
-sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
+sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who, const struct sp_view *view)
 {
 	uint32_t caps = SP_CAP_TOOLS;
 
@@ -445,13 +446,13 @@ sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
 			caps |= SP_CAP_RESOURCES | SP_CAP_PROMPTS;
 		if (w->catalogs[s] == NULL)
 			continue;
-		if (lists_any(w, s, SP_COMPONENT_RESOURCE, who) || lists_any(w, s, SP_COMPONENT_TEMPLATE, who))
+		if (lists_any(w, s, SP_COMPONENT_RESOURCE, who, view) || lists_any(w, s, SP_COMPONENT_TEMPLATE, who, view))
 			has |= SP_CAP_RESOURCES | (w->caps[s] & SP_CAP_SUBSCRIBE);
-		if (lists_any(w, s, SP_COMPONENT_PROMPT, who))
+		if (lists_any(w, s, SP_COMPONENT_PROMPT, who, view))
 			has |= SP_CAP_PROMPTS;
 		if (has != 0)
 			has |= w->caps[s] & SP_CAP_COMPLETIONS;
-		if (has != 0 || lists_any(w, s, SP_COMPONENT_TOOL, who))
+		if (has != 0 || lists_any(w, s, SP_COMPONENT_TOOL, who, view))
 			has |= w->caps[s] & SP_CAP_LOGGING;
 		caps |= has;
 	}
@@ -459,13 +460,13 @@ sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who)
 }
 
 void
-sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who)
+sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who, const struct sp_view *view)
 {
 	for (EACH_SERVER(w, s)) {
 		if (w->instructions == NULL || w->instructions[s].n == 0 || w->catalogs[s] == NULL)
 			continue;
-		if (!lists_any(w, s, SP_COMPONENT_TOOL, who) && !lists_any(w, s, SP_COMPONENT_RESOURCE, who) &&
-		    !lists_any(w, s, SP_COMPONENT_TEMPLATE, who) && !lists_any(w, s, SP_COMPONENT_PROMPT, who))
+		if (!lists_any(w, s, SP_COMPONENT_TOOL, who, view) && !lists_any(w, s, SP_COMPONENT_RESOURCE, who, view) &&
+		    !lists_any(w, s, SP_COMPONENT_TEMPLATE, who, view) && !lists_any(w, s, SP_COMPONENT_PROMPT, who, view))
 			continue;
 		if (o->n != 0)
 			sp_out_str(o, "\n\n");

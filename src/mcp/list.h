@@ -22,11 +22,11 @@ struct sp_world {
 	uint32_t resource;			/* index: of its servers only */
 };
 
-/* The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
+/* `view`: what checks said, here and below (policy/decide.h).  The whole JSON-RPC answer of one page; ask->method says which list.  Of a URI that two servers have, the first
  * server's is listed, and found: a caller whom the rules close it does not see the other.
  * SP_E_BAD_PARAMS: the cursor; *o is then untouched. */
 SP_MUST enum sp_status sp_mcp_list(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who,
-    const struct sp_mcp_ask *ask, sp_slice id, struct sp_err *e);
+    const struct sp_view *view, const struct sp_mcp_ask *ask, sp_slice id, struct sp_err *e);
 
 /* Who a name or URI belongs to. */
 struct sp_found {
@@ -45,9 +45,10 @@ struct sp_found {
 SP_MUST bool sp_mcp_find(const struct sp_world *w, const struct sp_mcp_ask *ask, struct sp_found *out);
 /* What we can do for this caller: tools, and of every server that has something this caller's lists show, what that server
  * can.  A server that is not known yet may have lists of every kind: a client asks for our capabilities only once. */
-uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who);
+uint32_t sp_mcp_caps(const struct sp_world *w, const struct sp_principal *who, const struct sp_view *view);
 /* What servers say about their use: of every server that has something this caller's lists show, each under its name, but
  * that of one that is alone. */
-void sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who);
+void sp_mcp_instructions(struct sp_out *o, const struct sp_world *w, const struct sp_principal *who,
+    const struct sp_view *view);
 
 #endif

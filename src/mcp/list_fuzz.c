@@ -70,7 +70,7 @@ list(const struct sp_world *w, enum sp_mcp_method method, sp_slice cursor)
 	struct sp_out o;
 
 	sp_out_heap(&o, 1 << 20);
-	if (sp_mcp_list(&o, w, &who, &ask, SP_LIT("1"), NULL) != SP_OK)
+	if (sp_mcp_list(&o, w, &who, NULL, &ask, SP_LIT("1"), NULL) != SP_OK)
 		assert(o.n == 0);
 	sp_out_free(&o);
 }

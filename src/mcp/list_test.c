@@ -63,7 +63,7 @@ list_of(const struct sp_image *img, const struct sp_principal *p, enum sp_mcp_me
 		i++;
 	memset(&got, 0, sizeof got);
 	sp_out_heap(&o, 64 << 20);
-	st = sp_mcp_list(&o, &w, p, &ask, SP_LIT("1"), NULL);
+	st = sp_mcp_list(&o, &w, p, NULL, &ask, SP_LIT("1"), NULL);
 	got.bytes = o.n;
 	if (st != SP_OK) {
 		assert_int_equal(o.n, 0);
@@ -449,16 +449,16 @@ test_caps(void **state)
 
 	open_world(&b, &img);
 	w = world_of(&img);
-	assert_int_equal(sp_mcp_caps(&w, &nobody), WIKI_CAPS);	/* nothing of what git can */
-	assert_int_equal(sp_mcp_caps(&w, &reader), WIKI_CAPS | SP_CAP_SUBSCRIBE | SP_CAP_LOGGING);
+	assert_int_equal(sp_mcp_caps(&w, &nobody, NULL), WIKI_CAPS);	/* nothing of what git can */
+	assert_int_equal(sp_mcp_caps(&w, &reader, NULL), WIKI_CAPS | SP_CAP_SUBSCRIBE | SP_CAP_LOGGING);
 	close_world(&b);
 	ti_make(&b, &(struct ti_options){ .mcp = 0 }, &img);
 	w = world_of(&img);
-	assert_int_equal(sp_mcp_caps(&w, &nobody), SP_CAP_TOOLS);
+	assert_int_equal(sp_mcp_caps(&w, &nobody, NULL), SP_CAP_TOOLS);
 	close_world(&b);
 	ti_make(&b, &(struct ti_options){ .mcp = 1 }, &img);
 	w = world_of(&img);
-	assert_int_equal(sp_mcp_caps(&w, &nobody), SP_CAP_TOOLS | SP_CAP_RESOURCES | SP_CAP_PROMPTS);	/* not known yet */
+	assert_int_equal(sp_mcp_caps(&w, &nobody, NULL), SP_CAP_TOOLS | SP_CAP_RESOURCES | SP_CAP_PROMPTS);	/* not known yet */
 	close_world(&b);
 }
 
@@ -581,7 +581,7 @@ test_alone_names(void **state)
 	w = world_of(&img);
 	ask.name = SP_LIT("anything");
 	assert_true(sp_mcp_find(&w, &ask, &f) && f.c.server == WIKI && sp_eq(f.c.name, ask.name) && f.item == NULL);
-	assert_int_equal(sp_mcp_caps(&w, &p), SP_CAP_TOOLS | SP_CAP_RESOURCES | SP_CAP_PROMPTS);
+	assert_int_equal(sp_mcp_caps(&w, &p, NULL), SP_CAP_TOOLS | SP_CAP_RESOURCES | SP_CAP_PROMPTS);
 	assert_int_equal(sp_catalog_new(&img, WIKI, &catalogs[WIKI]), SP_OK);
 	fill(WIKI, LIST(name, "short"), EMPTY, EMPTY, EMPTY);
 	ask.name = sp_shown_name(&img, WIKI, sp_str(name), buf);
@@ -589,7 +589,7 @@ test_alone_names(void **state)
 	assert_true(sp_mcp_find(&w, &ask, &f) && sp_eq(f.c.name, sp_str(name)));
 	ask.name = SP_LIT("anything");
 	assert_false(sp_mcp_find(&w, &ask, &f));
-	assert_int_equal(sp_mcp_caps(&w, &p), SP_CAP_TOOLS);
+	assert_int_equal(sp_mcp_caps(&w, &p, NULL), SP_CAP_TOOLS);
 	close_world(&b);
 }
 
@@ -608,18 +608,18 @@ test_alone_about(void **state)
 	w = world_of(&img);
 	w.instructions = says;
 	sp_out_init(&o, text, sizeof text);
-	sp_mcp_instructions(&o, &w, &reader);
+	sp_mcp_instructions(&o, &w, &reader, NULL);
 	assert_true(sp_eq(sp_out_view(&o), SP_LIT("wiki: read first")));
-	assert_int_equal(sp_mcp_caps(&w, &reader) & (SP_CAP_SUBSCRIBE | SP_CAP_LOGGING), 0);	/* these git has */
+	assert_int_equal(sp_mcp_caps(&w, &reader, NULL) & (SP_CAP_SUBSCRIBE | SP_CAP_LOGGING), 0);	/* these git has */
 	w.resource = 1;
 	sp_out_reset(&o);
-	sp_mcp_instructions(&o, &w, &reader);
+	sp_mcp_instructions(&o, &w, &reader, NULL);
 	assert_true(sp_eq(sp_out_view(&o), SP_LIT("log first")));
-	assert_int_equal(sp_mcp_caps(&w, &reader), caps[GIT] | SP_CAP_TOOLS);
+	assert_int_equal(sp_mcp_caps(&w, &reader, NULL), caps[GIT] | SP_CAP_TOOLS);
 	sp_out_reset(&o);
-	sp_mcp_instructions(&o, &w, &nobody);
+	sp_mcp_instructions(&o, &w, &nobody, NULL);
 	assert_int_equal(o.n, 0);
-	assert_int_equal(sp_mcp_caps(&w, &nobody), SP_CAP_TOOLS);
+	assert_int_equal(sp_mcp_caps(&w, &nobody, NULL), SP_CAP_TOOLS);
 	close_world(&b);
 }
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -154,6 +155,29 @@ enter_light(const struct sp_jail *j, struct sp_err *e)
 	return SP_OK;
 }
 
+/* Constructors of foreign code run here.  Whatever they begin must end with us: no process, and no thread, which would
+ * be outside of what is to come. */
+static enum sp_status
+load_foreign(const struct sp_jail *j, struct sp_err *e)
+{
+	const struct rlimit none = { 0, 0 };
+	struct sp_jail strict = *j;
+	enum sp_status st;
+	int r;
+
+	if (setrlimit(RLIMIT_NPROC, &none) != 0)
+		return sp_fail(e, SP_E_SYSTEM, "cannot isolate", "setrlimit fails: error %d", errno);
+	st = j->load(j->ctx, e);
+	if (st != SP_OK)
+		return st;
+	if (has_threads())
+		return sp_fail(e, SP_E_REFUSED, "cannot isolate", "the plug-in has started a thread");
+	strict.load = NULL;
+	if ((r = sp_landlock_enter(&strict)) != 0)
+		return missing(j, "Landlock", r, "Write isolation: available.", e);
+	return SP_OK;
+}
+
 enum sp_status
 sp_jail_enter(const struct sp_jail *j, struct sp_err *e)
 {
@@ -174,6 +198,8 @@ sp_jail_enter(const struct sp_jail *j, struct sp_err *e)
 	if (st == SP_OK && (r = sp_landlock_enter(j)) != 0)
 		st = missing(j, "Landlock", r, "Boot with lsm=landlock,… on Linux 5.13 or later, "
 		    "or write isolation: available.", e);
+	if (st == SP_OK && j->load != NULL)
+		st = load_foreign(j, e);
 	if (st == SP_OK && (r = sp_seccomp_enter(j)) != 0)
 		st = missing(j, "seccomp", r, "Use a kernel with CONFIG_SECCOMP_FILTER, "
 		    "or write isolation: available.", e);

@@ -30,6 +30,9 @@ static const char *const resolver_files[] = {
 	"/etc/services",
 };
 
+/* Where the loader of shared objects looks: a plug-in may need libm. */
+static const char *const library_folders[] = { "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib" };
+
 static uint64_t
 fs_rights(long abi)
 {
@@ -74,6 +77,10 @@ add_rules(int set, const struct sp_jail *j, uint64_t handled)
 	if (j->role == SP_DIALER)
 		for (size_t i = 0; i < SP_COUNT(resolver_files) && r == 0; i++)
 			r = allow_path(set, resolver_files[i], FS_READ_FILE);
+	for (size_t i = 0; j->load != NULL && i < SP_COUNT(library_folders) && r == 0; i++)
+		r = allow_path(set, library_folders[i], FS_READ_FILE | FS_READ_DIR);
+	if (j->load != NULL && r == 0)
+		r = allow_path(set, "/etc/ld.so.cache", FS_READ_FILE);
 	return r;
 }
 

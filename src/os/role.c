@@ -125,7 +125,8 @@ static enum sp_status
 map_all(struct life *l)
 {
 	struct sp_boot *b = &l->boot;
-	unsigned at = 0, want = 2u + 2u * has_ring(b->role) + (b->role == SP_FRONT) + (b->role == SP_KEEPER) +
+	bool library = b->role == SP_CHECKER && l->nfds == 3;
+	unsigned at = 0, want = 2u + 2u * has_ring(b->role) + (b->role == SP_FRONT) + (b->role == SP_KEEPER) + library +
 	    l->said.nlisten;
 	enum sp_status st;
 	int image, page;
@@ -148,6 +149,8 @@ map_all(struct life *l)
 		st = map_counters(l, next_fd(l, &at));
 	if (st == SP_OK && b->role == SP_KEEPER)
 		st = enter_state(l, next_fd(l, &at));
+	if (st == SP_OK && library)
+		b->library = next_fd(l, &at);
 	while (st == SP_OK && b->nlisten < l->said.nlisten)
 		b->listeners[b->nlisten++] = next_fd(l, &at);
 	return st;
@@ -167,7 +170,7 @@ fill_boot(struct life *l)
 	b->seed[0] = l->said.seed[0];
 	b->seed[1] = l->said.seed[1];
 	b->isolation = (enum sp_isolation)l->said.isolation;
-	b->state_dir = -1;
+	b->state_dir = b->library = -1;
 	b->loop = &l->loop;
 }
 
@@ -247,7 +250,8 @@ live(struct life *l)
 		st = l->def->prepare(b, &l->ctx, &l->err);
 	if (st != SP_OK)
 		return st;
-	jail = &(struct sp_jail){ .role = b->role, .isolation = b->isolation, .state_dir = b->state_dir };
+	jail = &(struct sp_jail){ .role = b->role, .isolation = b->isolation, .state_dir = b->state_dir,
+	    .load = b->library >= 0 ? l->def->load : NULL, .ctx = l->ctx };
 	st = sp_jail_enter(jail, &l->err);
 	if (st == SP_OK && l->def->start != NULL)
 		st = l->def->start(l->ctx, &l->err);

@@ -28,12 +28,15 @@ struct sp_boot {
 	uint32_t nmetrics;		/* the last so many of the listeners answer /metrics and /healthz only */
 	enum sp_isolation isolation;
 	int state_dir;			/* keeper only: descriptor of the state folder; else -1 */
+	int library;			/* checker of a plug-in only: the shared object; else -1 */
 };
 
 struct sp_role_def {
 	enum sp_role role;
 	/* Before the jail.  *ctx is handed to the others.  An error ends the process with a message. */
 	enum sp_status (*prepare)(struct sp_boot *b, void **ctx, struct sp_err *e);
+	/* checker of a plug-in: inside all of the jail but the system call filter, it loads foreign code. */
+	enum sp_status (*load)(void *ctx, struct sp_err *e);
 	/* After the jail, before the loop: start listening and timers. */
 	enum sp_status (*start)(void *ctx, struct sp_err *e);
 	/* A channel to another role has arrived; the descriptor is the role's now. */
@@ -45,7 +48,7 @@ struct sp_role_def {
 };
 
 /* The descriptors of BOOT, in this order: image, page (these two for every role), ring (front, egress), slots (front), counters (front,
- * egress), state folder (keeper), listeners.  At most SP_BOOT_LISTENERS of the last.
+ * egress), state folder (keeper), shared object (checker of a plug-in), listeners.  At most SP_BOOT_LISTENERS of the last.
  * keeper's working directory is the state folder; the others' is "/".  No thread may run before the jail. */
 enum { SP_BOOT_LISTENERS = 27 };
 
@@ -76,6 +79,10 @@ struct sp_jail {
 	enum sp_isolation isolation;
 	int  state_dir;				/* keeper: reads and writes beneath it; -1: no path at all */
 	bool read_paths;			/* loader: may open any path for reading */
+	/* checker: called when only the filter is missing.  Until it returns it reads the folders of shared libraries, and
+	 * nothing else; no process or thread can be started. */
+	enum sp_status (*load)(void *ctx, struct sp_err *e);
+	void *ctx;
 };
 SP_MUST enum sp_status sp_jail_enter(const struct sp_jail *j, struct sp_err *e);
 

@@ -17,7 +17,7 @@ static const struct { const struct sock_filter *f; size_t n; } filters[SP_ROLE_C
 #define ROW(role, name) \
 	[role] = { filter_##name, SP_COUNT(filter_##name) }
 	ROW(SP_LOADER, loader), ROW(SP_FRONT, front), ROW(SP_MANAGE, manage), ROW(SP_EGRESS, egress),
-	ROW(SP_DIALER, dialer), ROW(SP_KEEPER, keeper), ROW(SP_SPAWNER, spawner),
+	ROW(SP_DIALER, dialer), ROW(SP_KEEPER, keeper), ROW(SP_SPAWNER, spawner), ROW(SP_CHECKER, checker),
 #undef ROW
 };
 

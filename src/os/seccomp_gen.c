@@ -185,6 +185,7 @@ main(void)
 	static const struct { enum sp_role role; const char *name; } roles[] = {
 		{ SP_LOADER, "loader" }, { SP_FRONT, "front" }, { SP_MANAGE, "manage" },
 		{ SP_EGRESS, "egress" }, { SP_DIALER, "dialer" }, { SP_KEEPER, "keeper" }, { SP_SPAWNER, "spawner" },
+		{ SP_CHECKER, "checker" },
 	};
 
 	for (size_t i = 0; i < SP_COUNT(roles); i++) {

@@ -86,10 +86,10 @@ test_components(void **state)
 		assert_true(c.nrules <= 2);
 		sp_decide_component(&img, &p, &c, NULL, &d);
 		if (d.outcome != cases[i].outcome || d.listed != cases[i].listed ||
-		    sp_decide_component_listed(&img, &p, &c) != cases[i].listed)
+		    sp_decide_component_listed(&img, &p, &c, NULL) != cases[i].listed)
 			fail_msg("%s: outcome %d listed %d: %s", cases[i].name, (int)d.outcome, d.listed, d.reason);
 		sp_decide_component(&img, NULL, &c, NULL, &d);
-		if (d.outcome != SP_CLOSED || sp_decide_component_listed(&img, NULL, &c))
+		if (d.outcome != SP_CLOSED || sp_decide_component_listed(&img, NULL, &c, NULL))
 			fail_msg("%s: open to nobody in particular", cases[i].name);
 		sp_imgb_free(&b);
 	}
@@ -134,7 +134,7 @@ test_image_tools(void **state)
 		sp_decide_component(&img, &p, &c, NULL, &two);
 		assert_int_equal(one.outcome, two.outcome);
 		assert_int_equal(one.listed, two.listed);
-		assert_int_equal(sp_decide_listed(&img, &p, i / 6), sp_decide_component_listed(&img, &p, &c));
+		assert_int_equal(sp_decide_listed(&img, &p, i / 6, NULL), sp_decide_component_listed(&img, &p, &c, NULL));
 	}
 	sp_imgb_free(&b);
 }

@@ -10,6 +10,9 @@ struct tally {
 	uint32_t missing_rule;
 	bool	 has_manner;		/* a rule left wants scopes at all */
 	enum sp_manner manner;
+	uint64_t checks;
+	bool	 has_check_manner;
+	enum sp_manner check_manner;
 	uint64_t wanted[SP_SCOPE_WORDS];
 };
 
@@ -274,13 +277,32 @@ strictness(unsigned manner)
 }
 
 static void
+stricter(unsigned manner, bool *has, enum sp_manner *m)
+{
+	if (!*has || strictness(manner) > strictness(*m))
+		*m = (enum sp_manner)manner;
+	*has = true;
+}
+
+/* Scopes that a check names are missing in the manner of all rules that could name any. */
+static void
 add_manner(const struct sp_image *img, const struct sp_img_rule *r, struct tally *t)
 {
-	if (!wants_scopes(img, r))
-		return;
-	if (!t->has_manner || strictness(r->manner) > strictness(t->manner))
-		t->manner = (enum sp_manner)r->manner;
-	t->has_manner = true;
+	if (wants_scopes(img, r))
+		stricter(r->manner, &t->has_manner, &t->manner);
+	if (wants_scopes(img, r) || r->checks.n != 0)
+		stricter(r->manner, &t->has_check_manner, &t->check_manner);
+}
+
+static uint64_t
+checks_of(const struct sp_image *img, const struct sp_img_rule *r)
+{
+	const uint32_t *v = sp_img_u32(img, r->checks);
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < r->checks.n; i++)
+		bits |= UINT64_C(1) << v[i];
+	return bits;
 }
 
 static void
@@ -299,6 +321,7 @@ add_demands(const struct sp_image *img, uint32_t rule, const struct sp_principal
 		miss(t, rule);
 	if (r->any.n != 0)
 		add_any(img, r->any, rule, who, t);
+	t->checks |= checks_of(img, r);
 	add_manner(img, r, t);
 }
 
@@ -313,13 +336,22 @@ conclude(struct sp_decision *out, enum sp_outcome outcome, const char *reason, u
 }
 
 static bool
-tally_lists(const struct tally *t)
+checks_list(const struct tally *t, const struct sp_view *view)
 {
-	return !t->closed && (!t->missing || t->manner == SP_MANNER_LIST);
+	uint64_t rest = view == NULL ? 0 : t->checks & ~view->allowed;
+
+	return rest == 0 || ((rest & ~view->lacking) == 0 && t->check_manner == SP_MANNER_LIST);
+}
+
+static bool
+tally_lists(const struct tally *t, const struct sp_view *view)
+{
+	return !t->closed && (!t->missing || t->manner == SP_MANNER_LIST) && checks_list(t, view);
 }
 
 bool
-sp_decide_component_listed(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c)
+sp_decide_component_listed(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c,
+    const struct sp_view *view)
 {
 	const uint32_t *idx = c->rules;
 	struct tally base = { 0 };
@@ -338,7 +370,7 @@ sp_decide_component_listed(const struct sp_image *img, const struct sp_principal
 		add_demands(img, idx[i], who, &base);
 	}
 	if (opened || base.closed)
-		return opened && tally_lists(&base);
+		return opened && tally_lists(&base, view);
 	/* Some call may be opened by one conditional rule, with all others silent. */
 	for (uint32_t i = 0; i < c->nrules; i++) {
 		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, idx[i]);
@@ -347,10 +379,24 @@ sp_decide_component_listed(const struct sp_image *img, const struct sp_principal
 		if (!is_conditional(r) || !names_caller(img, r, who) || !may_open(img, r, who))
 			continue;
 		add_demands(img, idx[i], who, &t);
-		if (tally_lists(&t))
+		if (tally_lists(&t, view))
 			return true;
 	}
 	return false;
+}
+
+static uint64_t
+component_checks(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; img->head->checks.n != 0 && i < c->nrules; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, c->rules[i]);
+
+		if (r->checks.n != 0 && names_caller(img, r, who))
+			bits |= checks_of(img, r);
+	}
+	return bits;
 }
 
 /* What the rules left say, before it is known whether the caller's list has the component. */
@@ -380,6 +426,7 @@ judge(const struct sp_image *img, const struct sp_principal *who, const struct s
 			opened = true;
 		add_demands(img, idx[i], who, &t);
 	}
+	memcpy(out->wanted, t.wanted, sizeof out->wanted);
 	if (deny != UINT32_MAX) {
 		conclude(out, SP_CLOSED, "a deny rule speaks of this call", deny);
 	} else if (!opened) {
@@ -387,10 +434,11 @@ judge(const struct sp_image *img, const struct sp_principal *who, const struct s
 	} else if (t.closed) {
 		conclude(out, SP_CLOSED, "a tag demand is unmet", t.closed_rule);
 	} else if (t.missing) {
-		memcpy(out->wanted, t.wanted, sizeof out->wanted);
 		out->manner = t.manner;
 		conclude(out, t.manner == SP_MANNER_HIDE ? SP_CLOSED : SP_SHORT, "a scope is missing", t.missing_rule);
 	} else {
+		out->checks = t.checks;
+		out->manner = t.check_manner;
 		conclude(out, ask ? SP_ASK : SP_ALLOW, ask ? "a human must approve" : "allowed", UINT32_MAX);
 	}
 }
@@ -405,9 +453,59 @@ sp_decide_component(const struct sp_image *img, const struct sp_principal *who, 
 		return;
 	}
 	judge(img, who, c, args, out);
-	out->listed = out->outcome == SP_ALLOW || out->outcome == SP_ASK || sp_decide_component_listed(img, who, c);
+	out->listed = out->outcome == SP_ALLOW || out->outcome == SP_ASK || sp_decide_component_listed(img, who, c, NULL);
+	if (out->listed)
+		out->list_checks = component_checks(img, who, c);
 	if (out->outcome == SP_CLOSED && out->listed)
 		out->outcome = SP_REFUSED_ARGS;
+}
+
+void
+sp_decide_listing(const struct sp_image *img, const struct sp_principal *who, const struct sp_component *c,
+    const struct sp_view *view, struct sp_decision *d)
+{
+	if (d->outcome != SP_CLOSED && d->outcome != SP_REFUSED_ARGS)
+		return;
+	d->listed = sp_decide_component_listed(img, who, c, view);
+	d->outcome = d->listed ? SP_REFUSED_ARGS : SP_CLOSED;
+}
+
+/* Could one of its TOOLS mean something of this kind? */
+static bool
+may_name_kind(const struct sp_image *img, const struct sp_img_rule *r, unsigned kind)
+{
+	for (uint32_t i = 0; i < r->selects.n; i++) {
+		switch ((enum sp_select)SP_IMG_AT(img, r->selects, select, i)->what) {
+		case SP_SELECT_ALL:
+			return true;
+		case SP_SELECT_RESOURCE:
+			if (kind == SP_COMPONENT_RESOURCE || kind == SP_COMPONENT_TEMPLATE)
+				return true;
+			break;
+		case SP_SELECT_PROMPT:
+			if (kind == SP_COMPONENT_PROMPT)
+				return true;
+			break;
+		default:
+			if (kind == SP_COMPONENT_TOOL)
+				return true;
+		}
+	}
+	return false;
+}
+
+uint64_t
+sp_list_checks(const struct sp_image *img, const struct sp_principal *who, unsigned kind)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; img->head->checks.n != 0 && i < img->head->rules.n; i++) {
+		const struct sp_img_rule *r = SP_IMG_AT(img, img->head->rules, rule, i);
+
+		if (r->checks.n != 0 && names_caller(img, r, who) && (kind == 0 || may_name_kind(img, r, kind)))
+			bits |= checks_of(img, r);
+	}
+	return bits;
 }
 
 /* ---- what a decision is about */
@@ -488,14 +586,14 @@ sp_decide(const struct sp_image *img, const struct sp_principal *who, uint32_t t
 }
 
 bool
-sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool)
+sp_decide_listed(const struct sp_image *img, const struct sp_principal *who, uint32_t tool, const struct sp_view *view)
 {
 	struct sp_component c;
 
 	if (tool >= img->head->tools.n)
 		return false;
 	c = sp_component_of_tool(img, tool);
-	return sp_decide_component_listed(img, who, &c);
+	return sp_decide_component_listed(img, who, &c, view);
 }
 
 /* ---- for `why` */
@@ -513,6 +611,7 @@ sp_rule_look(const struct sp_image *img, const struct sp_principal *who, uint32_
 	out->opens = how == YES && may_open(img, r, who);
 	out->tags_unmet = t.closed;
 	out->scopes_missing = t.missing;
+	out->checks = t.checks;
 	for (uint32_t i = 0; i < SP_SCOPE_WORDS; i++)
 		out->missing[i] = t.wanted[i] & ~(i < who->scope_words ? who->scopes[i] : 0);
 }

@@ -39,7 +39,7 @@ look_running(const struct sp_image *img, const struct sp_principal *who, sp_jval
 			if (rules[k] >= img->head->rules.n || (k != 0 && rules[k] <= rules[k - 1]))
 				abort();
 		sp_decide_component(img, who, &c, args, &d);
-		laws(&d, sp_decide_component_listed(img, who, &c));
+		laws(&d, sp_decide_component_listed(img, who, &c, NULL));
 		if (c.nrules == 0 && d.outcome != SP_CLOSED)
 			abort();
 	}
@@ -53,7 +53,7 @@ look(const struct sp_image *img, const struct sp_principal *who, sp_jval *args)
 		struct sp_decision d, same;
 
 		sp_decide(img, who, t, args, &d);
-		laws(&d, sp_decide_listed(img, who, t));
+		laws(&d, sp_decide_listed(img, who, t, NULL));
 		sp_decide_component(img, who, &c, args, &same);
 		if (same.outcome != d.outcome || same.listed != d.listed || same.nleft != d.nleft)
 			abort();

@@ -114,7 +114,7 @@ fits(const struct sp_image *img, const struct want *w)
 	if (d.outcome == SP_SHORT)
 		sp_scopes_write(&o, img, d.wanted, SP_SCOPE_WORDS);
 	good = d.outcome == w->outcome && d.listed == w->listed && sp_eq(sp_out_view(&o), sp_str(w->wanted)) &&
-	    d.listed == sp_decide_listed(img, who, sp_img_find_tool(img, 0, sp_str(w->tool)));
+	    d.listed == sp_decide_listed(img, who, sp_img_find_tool(img, 0, sp_str(w->tool)), NULL);
 	if (!good)
 		print_error("got outcome %d listed %d scopes %.*s: %s\n", (int)d.outcome, d.listed, (int)o.n, o.p, d.reason);
 	sp_principal_drop(&who);
@@ -355,7 +355,7 @@ test_many_rules(void **state)
 	assert_int_equal(d.outcome, SP_CLOSED);
 	sp_decide(&w.img, NULL, 0, NULL, &d);
 	assert_int_equal(d.outcome, SP_CLOSED);
-	assert_false(sp_decide_listed(&w.img, NULL, 0));
+	assert_false(sp_decide_listed(&w.img, NULL, 0, NULL));
 	sp_decide(&w.img, who, UINT32_MAX, NULL, &d);
 	assert_int_equal(d.outcome, SP_CLOSED);
 	sp_principal_drop(&who);

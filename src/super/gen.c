@@ -86,15 +86,16 @@ has_commands(const struct sp_image *img)
 	return false;
 }
 
-/* An egress for each server, then one for each authority. */
+/* An egress for each server, then one for each authority; a checker for each check. */
 static bool
 make_procs(struct sp_gen *g)
 {
 	const uint32_t egresses = g->img.head->servers.n + g->img.head->authorities.n;
+	const uint32_t checks = g->img.head->checks.n;
 	uint32_t nfronts = front_count(g->s), at = 0, index = 0;
 	bool management = has_management(&g->img);
 
-	g->procs = calloc(nfronts + egresses + 3u, sizeof *g->procs);
+	g->procs = calloc(nfronts + egresses + checks + 3u, sizeof *g->procs);
 	if (g->procs == NULL)
 		return false;
 	for (uint32_t i = 0; i < nfronts; i++, index++) {
@@ -106,6 +107,8 @@ make_procs(struct sp_gen *g)
 	g->nfronts = at;
 	for (uint32_t i = 0; i < egresses; i++)
 		sp_proc_init(&g->procs[at++], g->s, g, SP_EGRESS, i);
+	for (uint32_t i = 0; i < checks; i++)
+		sp_proc_init(&g->procs[at++], g->s, g, SP_CHECKER, i);
 	sp_proc_init(&g->procs[at++], g->s, g, SP_DIALER, 0);
 	if (management)
 		sp_proc_init(&g->procs[at++], g->s, g, SP_MANAGE, 0);
@@ -125,6 +128,7 @@ on_handle_closed(uv_handle_t *h)
 
 	if (--g->handles > 0)
 		return;
+	sp_plugins_close(g);
 	sp_image_close(&g->img);
 	close(g->image_fd);
 	free(g->procs);
@@ -266,6 +270,7 @@ void
 sp_gen_start(struct sp_super *s, int image_fd, struct sp_image *img)
 {
 	struct sp_gen *g = calloc(1, sizeof *g), *live = sp_gen_live(s);
+	struct sp_err e = { .log = "no memory, or no numbers left for fronts" };
 	uint32_t n = 0;
 
 	/* At most one old generation drains beside the live one: who reloads faster than calls end cuts them off. */
@@ -279,17 +284,19 @@ sp_gen_start(struct sp_super *s, int image_fd, struct sp_image *img)
 		    .img = *img, .began_ms = sp_mono_ms() };
 		sp_random(g->seed, sizeof g->seed);
 	}
-	if (g == NULL || !make_procs(g)) {
+	if (g == NULL || sp_plugins_open(g, &e) != SP_OK || !make_procs(g)) {
 		if (live == NULL)
-			sp_super_fatal(s, "no memory, or no numbers left for fronts");
+			sp_super_fatal(s, e.log);
 		else
-			sp_log(SP_ERROR, "reload.failed", SP_C("why", "no memory, or no numbers left for fronts"));
+			sp_log(SP_ERROR, "reload.failed", SP_C("why", e.log));
 		if (g != NULL && g->procs != NULL) {
 			g->state = SP_GEN_LEAVING;
 			g->next = s->gens;
 			s->gens = g;
 			remove_gen(g);
 		} else {
+			if (g != NULL)
+				sp_plugins_close(g);
 			free(g);
 			sp_image_close(img);
 			close(image_fd);

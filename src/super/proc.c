@@ -134,6 +134,8 @@ send_boot(struct sp_proc *p)
 		fds[n++] = s->counters_fd;
 	if (p->role == SP_KEEPER)
 		fds[n++] = s->state_dir;
+	if (p->role == SP_CHECKER && g->libraries[p->index] >= 0)
+		fds[n++] = g->libraries[p->index];
 	if (p->role == SP_FRONT) {
 		m.nlisten = sp_listen_fds(s, &g->img, fds + n, SP_LISTENERS, &m.nmetrics);
 		n += m.nlisten;
@@ -280,7 +282,7 @@ run(struct sp_proc *p, const int ends[2])
 	static const char *const names[SP_ROLE_COUNT] = {
 		[SP_FRONT] = "sallyport-front", [SP_MANAGE] = "sallyport-manage", [SP_EGRESS] = "sallyport-egress",
 		[SP_DIALER] = "sallyport-dialer", [SP_KEEPER] = "sallyport-keeper",
-		[SP_SPAWNER] = "sallyport-spawner",
+		[SP_SPAWNER] = "sallyport-spawner", [SP_CHECKER] = "sallyport-checker",
 	};
 	const char *const argv[] = { names[p->role], NULL };
 	const struct sp_child c = { p->s->exe[p->role], ends[1], -1, argv, false, p->role == SP_SPAWNER };

@@ -258,7 +258,8 @@ open_program(struct sp_super *s, enum sp_role role, const char *beside, struct s
 static enum sp_status
 open_programs(struct sp_super *s, struct sp_err *e)
 {
-	static const enum sp_role roles[] = { SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_SPAWNER };
+	static const enum sp_role roles[] = { SP_LOADER, SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_SPAWNER,
+	    SP_CHECKER };
 	char self[PATH_ROOM];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	enum sp_status st = SP_OK;

@@ -54,7 +54,8 @@ struct sp_gen {
 	struct sp_image img;
 	uint64_t seed[2], began_ms;
 	uint32_t nfronts, nprocs;
-	struct sp_proc *procs;		/* fronts, egresses, dialer, manage, spawner */
+	struct sp_proc *procs;		/* fronts, egresses, checkers, dialer, manage, spawner */
+	int	*libraries;		/* one a check: the shared object of a plug-in, sealed; -1: it is none */
 	uint32_t handles;		/* still open; the last frees */
 };
 
@@ -179,6 +180,10 @@ struct sp_gen *sp_gen_live(const struct sp_super *s);
 struct sp_gen *sp_gen_oldest(const struct sp_super *s);
 bool sp_gen_front_used(const struct sp_super *s, uint32_t index);
 void sp_gen_tick(struct sp_super *s);
+
+/* plugins.c */
+SP_MUST enum sp_status sp_plugins_open(struct sp_gen *g, struct sp_err *e);
+void sp_plugins_close(struct sp_gen *g);
 
 /* load.c */
 void sp_load_begin(struct sp_super *s);

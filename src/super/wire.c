@@ -18,6 +18,9 @@ static const struct { enum sp_role a, b; int type; } pairs[] = {
 	{ SP_EGRESS, SP_DIALER, SOCK_SEQPACKET },
 	{ SP_DIALER, SP_MANAGE, SOCK_SEQPACKET },
 	{ SP_KEEPER, SP_SPAWNER, SOCK_SEQPACKET },
+	{ SP_CHECKER, SP_FRONT, SOCK_STREAM },
+	{ SP_CHECKER, SP_EGRESS, SOCK_STREAM },
+	{ SP_CHECKER, SP_DIALER, SOCK_SEQPACKET },	/* of a decision point */
 	{ SP_KEEPER, SP_FRONT, SOCK_SEQPACKET },	/* accepted connections, whose peer keeper tells */
 };
 
@@ -37,6 +40,15 @@ is_authority(const struct sp_proc *p)
 	return p->role == SP_EGRESS && p->index >= p->gen->img.head->servers.n;
 }
 
+/* A check is asked by fronts and by the egresses of servers; a plug-in needs no dialer. */
+static bool
+asks_check(const struct sp_proc *check, const struct sp_proc *other)
+{
+	if (other->role == SP_DIALER)
+		return check->gen->libraries[check->index] < 0;
+	return !is_authority(other);
+}
+
 /* The kinds of socket between two, by row of `pairs`.  Generations do not speak to each other; keeper speaks to all. */
 static bool
 is_paired(size_t row, const struct sp_proc *p, const struct sp_proc *q)
@@ -47,6 +59,8 @@ is_paired(size_t row, const struct sp_proc *p, const struct sp_proc *q)
 		return false;
 	if (!(pairs[row].a == p->role && pairs[row].b == q->role) && !(pairs[row].a == q->role && pairs[row].b == p->role))
 		return false;
+	if (pairs[row].a == SP_CHECKER)
+		return p->role == SP_CHECKER ? asks_check(p, q) : asks_check(q, p);
 	if (front->role != SP_FRONT)
 		return true;
 	if (pairs[row].type == SOCK_SEQPACKET)

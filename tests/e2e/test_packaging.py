@@ -57,7 +57,7 @@ def dependencies(deb):
 # ---------------------------------------------------------------- the package
 
 def test_contents(deb, tree):
-    roles = {"loader", "front", "manage", "egress", "dialer", "keeper", "spawner"}
+    roles = {"loader", "front", "manage", "egress", "dialer", "keeper", "spawner", "checker"}
     assert {p.name for p in (tree / "usr/libexec/sallyport").iterdir()} == {f"sallyport-{r}" for r in roles}
     for path in ("usr/bin/sallyport", "usr/share/man/man1/sallyport.1.gz", "usr/share/man/man5/sallyport.yaml.5.gz",
                  "usr/share/bash-completion/completions/sallyport", "usr/share/zsh/site-functions/_sallyport",
