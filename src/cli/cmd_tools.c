@@ -110,6 +110,17 @@ put_callers_json(struct sp_out *o, const struct sp_image *img, uint32_t tool)
 	sp_out_byte(o, '}');
 }
 
+/* What clients see; of a server that is alone also where. */
+static void
+put_shown(struct sp_out *o, const struct sp_image *img, const struct sp_img_tool *t)
+{
+	const struct sp_img_resource *at = sp_img_resource_of(img, t->server);
+
+	sp_out_slice(o, sp_img_str(img, t->shown));
+	if (at->alone != 0)
+		sp_out_fmt(o, " at %.*s", SP_PRI(sp_img_str(img, at->path)));
+}
+
 static void
 put_json(struct sp_out *o, const struct sp_image *img, uint32_t i)
 {
@@ -119,6 +130,8 @@ put_json(struct sp_out *o, const struct sp_image *img, uint32_t i)
 	sp_jout_str(o, sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name));
 	sp_out_str(o, ",\"name\":");
 	sp_jout_str(o, sp_img_str(img, t->name));
+	sp_out_str(o, ",\"url\":");
+	sp_jout_str(o, sp_img_str(img, sp_img_resource_of(img, t->server)->url));
 	sp_out_str(o, t->access == 0 ? ",\"access\":\"read\",\"tags\":[" : ",\"access\":\"write\",\"tags\":[");
 	for (uint32_t k = 0; k < t->tags.n; k++) {
 		sp_out_str(o, k == 0 ? "" : ",");
@@ -141,7 +154,7 @@ put_line(struct sp_out *o, const struct sp_image *img, uint32_t i, const size_t 
 	sp_out_byte(o, '.');
 	sp_out_slice(o, sp_img_str(img, t->name));
 	pad(o, from, width[0]);
-	sp_out_slice(o, sp_img_str(img, t->shown));
+	put_shown(o, img, t);
 	pad(o, from, width[0] + width[1]);
 	sp_out_str(o, t->access == 0 ? "read   " : "write  ");
 	put_callers(o, img, i);
@@ -158,7 +171,8 @@ measure(const struct sp_image *img, struct wanted *w, size_t width[2])
 	for (uint32_t i = 0; i < img->head->tools.n; i++) {
 		const struct sp_img_tool *t = SP_IMG_AT(img, img->head->tools, tool, i);
 		sp_slice server = sp_img_str(img, SP_IMG_AT(img, img->head->servers, server, t->server)->name);
-		size_t a = server.n + 1 + t->name.n + 2, b = t->shown.n + 2;
+		const struct sp_img_resource *at = sp_img_resource_of(img, t->server);
+		size_t a = server.n + 1 + t->name.n + 2, b = t->shown.n + 2 + (at->alone == 0 ? 0 : 4 + at->path.n);
 
 		if (!is_wanted(w, server, sp_img_str(img, t->name)))
 			continue;
@@ -173,16 +187,19 @@ put_running_only(struct sp_out *o, const struct sp_image *img, struct wanted *w,
 {
 	for (uint32_t i = 0; i < img->head->servers.n; i++) {
 		const struct sp_img_server *s = SP_IMG_AT(img, img->head->servers, server, i);
-		sp_slice name = sp_img_str(img, s->name);
+		sp_slice name = sp_img_str(img, s->name), url = sp_img_str(img, sp_img_resource_of(img, i)->url);
 
 		if (s->kind != SP_SERVER_MCP || !is_wanted(w, name, SP_LIT("")))
 			continue;
 		if (json) {
 			sp_out_str(o, "{\"server\":");
 			sp_jout_str(o, name);
+			sp_out_str(o, ",\"url\":");
+			sp_jout_str(o, url);
 			sp_out_str(o, ",\"tools\":null}\n");
 		} else {
-			sp_out_fmt(o, "tools of %.*s are known to the running gateway only: see tools/list of a client\n", SP_PRI(name));
+			sp_out_fmt(o, "tools of %.*s are known to the running gateway only: see tools/list of a client of %.*s\n", SP_PRI(name),
+			    SP_PRI(url));
 		}
 	}
 }

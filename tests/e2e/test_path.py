@@ -237,6 +237,17 @@ def test_reload_moves_a_server(make_front, ups, issuer):
     assert there.rpc("ping", {}, who, headers={"Mcp-Session-Id": sid}).status == 404
 
 
+def test_commands_say_where(gateway):
+    check = gateway.cli("check").stdout
+    assert f"Alone: dns at {gateway.at('/dns').url}, fast at {gateway.at('/fast').url}, sdk at {gateway.at('/team/sdk').url}" in check
+    assert f"    path: /fast\n    # alone at {gateway.at('/fast').url}, under its own names\n" in gateway.cli("check", "--full").stdout
+    tools = gateway.cli("tools").stdout
+    assert "dns.listZones" in tools and "  listZones at /dns " in tools and f"see tools/list of a client of {gateway.at('/team/sdk').url}" in tools
+    for name in ("dns.listZones", "listZones"):
+        assert "outcome: allow" in gateway.cli("why", "--as", "jwt/ann", "--scopes", "dns:read", "--tool", name).stdout
+    assert "outcome: closed" in gateway.cli("why", "--as", "jwt/ann", "--scopes", "use", "--tool", "sdk.echo").stdout
+
+
 # ---- keycloak.yaml: one server, at the path of `url` itself
 
 KEYCLOAK = """
