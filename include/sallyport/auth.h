@@ -50,32 +50,45 @@ SP_API int64_t sp_principal_expires_at(const struct sp_principal *who);
 SP_API struct sp_auth_check *sp_signed_in(void);
 SP_API struct sp_auth_check *sp_anyone(void);
 
-/* ---- demands */
+/* ---- demands
+ * The forms with ... take what is written there, one by one: a NULL among them is a mistake and denies.  Those with _list
+ * take a list that ends in NULL. */
 
-/* All of these scopes.  None of them: like SP_SIGNED_IN. */
-#define sp_require_scopes(...) sp_require_scopes_list(SP_LIST(__VA_ARGS__))
+#define SP_COUNTED(...) (sizeof(SP_LIST(__VA_ARGS__)) / sizeof(const char *) - 1), SP_LIST(__VA_ARGS__)
+
+/* All of these scopes.  None of them (SP_NONE as the list): like SP_SIGNED_IN. */
+#define sp_require_scopes(...) sp_require_scopes_n(SP_COUNTED(__VA_ARGS__))
+SP_API struct sp_auth_check *sp_require_scopes_n(size_t n, const char *const *scopes);
 SP_API struct sp_auth_check *sp_require_scopes_list(const char *const *scopes);
 /* The caller bears this tag.  Never names a scope. */
 SP_API struct sp_auth_check *sp_restrict_tag(const char *tag);
 /* FastMCP's restrict_tag: where the *component* bears this tag, its callers need these scopes; elsewhere it allows. */
-#define sp_restrict_tag_scopes(tag, ...) sp_restrict_tag_scopes_list((tag), SP_LIST(__VA_ARGS__))
+#define sp_restrict_tag_scopes(tag, ...) sp_restrict_tag_scopes_n((tag), SP_COUNTED(__VA_ARGS__))
+SP_API struct sp_auth_check *sp_restrict_tag_scopes_n(const char *tag, size_t n, const char *const *scopes);
 SP_API struct sp_auth_check *sp_restrict_tag_scopes_list(const char *tag, const char *const *scopes);
 /* All of these are among the caller's roles: the claim at `path` (default "roles"), a list of texts or one text.  Never
  * names a scope; a claim of another form denies. */
-#define sp_require_roles(...) sp_require_roles_at("roles", SP_LIST(__VA_ARGS__))
+#define sp_require_roles(...) sp_require_roles_n("roles", SP_COUNTED(__VA_ARGS__))
+SP_API struct sp_auth_check *sp_require_roles_n(const char *path, size_t n, const char *const *roles);
 SP_API struct sp_auth_check *sp_require_roles_at(const char *path, const char *const *roles);
 
 /* ---- combinations; each owns its parts */
 
 #define SP_CHECKS(...) ((struct sp_auth_check *const[]){ __VA_ARGS__, NULL })
+#define SP_CHECKS_COUNTED(...) \
+	(sizeof(SP_CHECKS(__VA_ARGS__)) / sizeof(struct sp_auth_check *) - 1), SP_CHECKS(__VA_ARGS__)
 /* Asked in order; the first that does not allow decides, but a plain denial of any wins over missing scopes, which are
  * named together. */
-#define sp_all_of(...) sp_all_of_list(SP_CHECKS(__VA_ARGS__))
+#define sp_all_of(...) sp_all_of_n(SP_CHECKS_COUNTED(__VA_ARGS__))
+SP_API struct sp_auth_check *sp_all_of_n(size_t n, struct sp_auth_check *const *checks);
 SP_API struct sp_auth_check *sp_all_of_list(struct sp_auth_check *const *checks);
 /* Asked in order until one allows; else the first that lacks only scopes, else a refusal with a text, else denied. */
-#define sp_any_of(...) sp_any_of_list(SP_CHECKS(__VA_ARGS__))
+#define sp_any_of(...) sp_any_of_n(SP_CHECKS_COUNTED(__VA_ARGS__))
+SP_API struct sp_auth_check *sp_any_of_n(size_t n, struct sp_auth_check *const *checks);
 SP_API struct sp_auth_check *sp_any_of_list(struct sp_auth_check *const *checks);
-/* Allows whom the check plainly denies or who lacks its scopes.  A check that failed denies here too. */
+/* Allows whom the check plainly denies or who lacks its scopes.  A check that failed denies here too.  Callers without a
+ * credential have nothing that could be looked for: they are denied, unless the check is made of SP_SIGNED_IN, SP_ANYONE
+ * and checks of one's own. */
 SP_API struct sp_auth_check *sp_not(struct sp_auth_check *check);
 
 /* ---- checks of one's own */
@@ -95,7 +108,8 @@ SP_API struct sp_auth_check *sp_auth_check(const char *name, sp_auth_check_fn fn
 /* Denies with a text that the caller may read. */
 SP_API enum sp_auth_verdict sp_authorization_error(struct sp_auth_context *auth, const char *text);
 /* Denies until the caller has these scopes; without a principal it only denies. */
-#define sp_auth_needs_scopes(auth, ...) sp_auth_needs_scopes_list((auth), SP_LIST(__VA_ARGS__))
+#define sp_auth_needs_scopes(auth, ...) sp_auth_needs_scopes_n((auth), SP_COUNTED(__VA_ARGS__))
+SP_API enum sp_auth_verdict sp_auth_needs_scopes_n(struct sp_auth_context *auth, size_t n, const char *const *scopes);
 SP_API enum sp_auth_verdict sp_auth_needs_scopes_list(struct sp_auth_context *auth, const char *const *scopes);
 
 enum sp_component_type { SP_COMPONENT_IS_TOOL = 1, SP_COMPONENT_IS_RESOURCE, SP_COMPONENT_IS_TEMPLATE, SP_COMPONENT_IS_PROMPT };

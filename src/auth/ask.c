@@ -56,9 +56,13 @@ lacking(struct sp_auth_context *a, const char *const *scopes, size_t n)
 
 	if (a->who == NULL)
 		return because(a, SP_VERDICT_DENY, "no credential");
-	for (size_t i = 0; i < n; i++)
-		if (!sp_principal_has_scope(a->who, scopes[i]) && !sp_words_add(miss, sizeof miss, scopes[i]))
-			return because(a, SP_VERDICT_FAILED, "the missing scopes are over %zu bytes", sizeof miss - 1);
+	for (size_t i = 0; i < n; i++) {
+		if (scopes[i] == NULL || !sp_text_is_scope(scopes[i]))
+			return because(a, SP_VERDICT_FAILED, "a check wants a scope that is none");
+		if (sp_principal_has_scope(a->who, scopes[i]) || sp_words_add(miss, sizeof miss, scopes[i]))
+			continue;
+		return because(a, SP_VERDICT_FAILED, "the missing scopes are over %zu bytes", sizeof miss - 1);
+	}
 	if (miss[0] == '\0')
 		return SP_VERDICT_ALLOW;
 	memcpy(a->scopes, miss, sizeof a->scopes);
@@ -257,10 +261,11 @@ by_kind(const struct sp_auth_check *c, struct sp_auth_context *a)
 		return negated(c, a);
 	case SP_CHECK_CUSTOM:
 		return custom(c, a);
+	case SP_CHECK_HOLE:
 	case SP_CHECK_BROKEN:
 		break;
 	}
-	return because(a, SP_VERDICT_FAILED, "there was no memory for this check");
+	return because(a, SP_VERDICT_FAILED, "a check is missing, or there was no memory for it");
 }
 
 static enum sp_auth_verdict
@@ -293,8 +298,13 @@ sp_decide_check(const struct sp_auth_check *check, const struct sp_question *que
 		.tags = question->tags, .arguments = question->arguments, .transport = SP_TRANSPORT_BYTES,
 		.peer = question->peer, .token = question->token,
 	};
+	struct sp_err e;
 
-	decided->verdict = sp_check_ask(check, &a);
+	/* No server has looked at it before. */
+	if (check != NULL && sp_check_judge(check, &e) != SP_OK)
+		decided->verdict = because(&a, SP_VERDICT_FAILED, "%s", e.log);
+	else
+		decided->verdict = sp_check_ask(check, &a);
 	memcpy(decided->scopes, a.scopes, sizeof decided->scopes);
 	memcpy(decided->text, a.text, sizeof decided->text);
 }
@@ -349,13 +359,15 @@ sp_authorization_error(struct sp_auth_context *auth, const char *text)
 }
 
 enum sp_auth_verdict
+sp_auth_needs_scopes_n(struct sp_auth_context *auth, size_t n, const char *const *scopes)
+{
+	return lacking(auth, scopes, n);
+}
+
+enum sp_auth_verdict
 sp_auth_needs_scopes_list(struct sp_auth_context *auth, const char *const *scopes)
 {
-	size_t n = 0;
-
-	while (scopes != NULL && scopes[n] != NULL)
-		n++;
-	return lacking(auth, scopes, n);
+	return sp_auth_needs_scopes_n(auth, sp_texts_count(scopes), scopes);
 }
 
 const struct sp_principal *

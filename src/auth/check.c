@@ -3,16 +3,17 @@
 
 #include <stdlib.h>
 
-/* These three are shared by everybody and never change, whoever takes or frees them. */
+/* These are shared by everybody and never change, whoever takes or frees them. */
 static const struct sp_auth_check signed_in = { .kind = SP_CHECK_SIGNED_IN, .depth = 1 };
 static const struct sp_auth_check anyone = { .kind = SP_CHECK_ANYONE, .depth = 1 };
 /* Instead of NULL, which would end a list of parts before its time and so take demands away. */
 static const struct sp_auth_check broken = { .kind = SP_CHECK_BROKEN, .depth = 1 };
+static const struct sp_auth_check hole = { .kind = SP_CHECK_HOLE, .depth = 1 };
 
 static bool
 is_shared(const struct sp_auth_check *c)
 {
-	return c == &signed_in || c == &anyone || c == &broken;
+	return c == &signed_in || c == &anyone || c == &broken || c == &hole;
 }
 
 static struct sp_auth_check *
@@ -67,7 +68,7 @@ sp_auth_check_free(struct sp_auth_check *c)
 /* ---------------------------------------------------------------- making */
 
 static struct sp_auth_check *
-make(enum sp_check_kind kind, const char *name, const char *const *texts)
+make(enum sp_check_kind kind, const char *name, size_t n, const char *const *texts)
 {
 	struct sp_auth_check *c = calloc(1, sizeof *c);
 
@@ -76,40 +77,58 @@ make(enum sp_check_kind kind, const char *name, const char *const *texts)
 	c->kind = kind;
 	c->refs = 1;
 	c->depth = 1;
-	if (sp_text_copy(&c->name, name != NULL ? name : "") && sp_texts_copy(&c->texts, texts))
+	if (sp_text_copy(&c->name, name != NULL ? name : "") && sp_texts_copy_n(&c->texts, n, texts))
 		return c;
 	sp_auth_check_free(c);
 	return shared(&broken);
 }
 
 struct sp_auth_check *
+sp_require_scopes_n(size_t n, const char *const *scopes)
+{
+	return make(SP_CHECK_SCOPES, NULL, n, scopes);
+}
+
+struct sp_auth_check *
 sp_require_scopes_list(const char *const *scopes)
 {
-	return make(SP_CHECK_SCOPES, NULL, scopes);
+	return sp_require_scopes_n(sp_texts_count(scopes), scopes);
 }
 
 struct sp_auth_check *
 sp_restrict_tag(const char *tag)
 {
-	return make(SP_CHECK_TAG, tag, NULL);
+	return make(SP_CHECK_TAG, tag, 0, NULL);
+}
+
+struct sp_auth_check *
+sp_restrict_tag_scopes_n(const char *tag, size_t n, const char *const *scopes)
+{
+	return make(SP_CHECK_TAG_SCOPES, tag, n, scopes);
 }
 
 struct sp_auth_check *
 sp_restrict_tag_scopes_list(const char *tag, const char *const *scopes)
 {
-	return make(SP_CHECK_TAG_SCOPES, tag, scopes);
+	return sp_restrict_tag_scopes_n(tag, sp_texts_count(scopes), scopes);
+}
+
+struct sp_auth_check *
+sp_require_roles_n(const char *path, size_t n, const char *const *roles)
+{
+	return make(SP_CHECK_ROLES, path != NULL ? path : "roles", n, roles);
 }
 
 struct sp_auth_check *
 sp_require_roles_at(const char *path, const char *const *roles)
 {
-	return make(SP_CHECK_ROLES, path != NULL ? path : "roles", roles);
+	return sp_require_roles_n(path, sp_texts_count(roles), roles);
 }
 
 struct sp_auth_check *
 sp_auth_check(const char *name, sp_auth_check_fn fn, void *arg)
 {
-	struct sp_auth_check *c = make(SP_CHECK_CUSTOM, name, NULL);
+	struct sp_auth_check *c = make(SP_CHECK_CUSTOM, name, 0, NULL);
 
 	if (!is_shared(c)) {
 		c->fn = fn;
@@ -118,14 +137,12 @@ sp_auth_check(const char *name, sp_auth_check_fn fn, void *arg)
 	return c;
 }
 
+/* A NULL among the parts is somebody's demand that got lost: it denies, and does not end the list. */
 static struct sp_auth_check *
-combine(enum sp_check_kind kind, struct sp_auth_check *const *parts)
+combine(enum sp_check_kind kind, size_t n, struct sp_auth_check *const *parts)
 {
-	struct sp_auth_check *c = make(kind, NULL, NULL);
-	size_t n = 0;
+	struct sp_auth_check *c = make(kind, NULL, 0, NULL);
 
-	while (parts != NULL && parts[n] != NULL)
-		n++;
 	if (!is_shared(c))
 		c->parts = calloc(n + 1, sizeof(struct sp_auth_check *));
 	if (is_shared(c) || c->parts == NULL) {
@@ -135,29 +152,53 @@ combine(enum sp_check_kind kind, struct sp_auth_check *const *parts)
 		return shared(&broken);
 	}
 	for (; c->nparts < n; c->nparts++) {
-		c->parts[c->nparts] = sp_check_take(parts[c->nparts]);
-		if (c->depth <= parts[c->nparts]->depth)
-			c->depth = parts[c->nparts]->depth + 1;
+		struct sp_auth_check *part = parts[c->nparts] != NULL ? parts[c->nparts] : shared(&hole);
+
+		c->parts[c->nparts] = sp_check_take(part);
+		if (c->depth <= part->depth)
+			c->depth = part->depth + 1;
 	}
 	return c;
+}
+
+static size_t
+count(struct sp_auth_check *const *checks)
+{
+	size_t n = 0;
+
+	while (checks != NULL && checks[n] != NULL)
+		n++;
+	return n;
+}
+
+struct sp_auth_check *
+sp_all_of_n(size_t n, struct sp_auth_check *const *checks)
+{
+	return combine(SP_CHECK_ALL, n, checks);
 }
 
 struct sp_auth_check *
 sp_all_of_list(struct sp_auth_check *const *checks)
 {
-	return combine(SP_CHECK_ALL, checks);
+	return sp_all_of_n(count(checks), checks);
+}
+
+struct sp_auth_check *
+sp_any_of_n(size_t n, struct sp_auth_check *const *checks)
+{
+	return combine(SP_CHECK_ANY, n, checks);
 }
 
 struct sp_auth_check *
 sp_any_of_list(struct sp_auth_check *const *checks)
 {
-	return combine(SP_CHECK_ANY, checks);
+	return sp_any_of_n(count(checks), checks);
 }
 
 struct sp_auth_check *
 sp_not(struct sp_auth_check *check)
 {
-	return combine(SP_CHECK_NOT, (struct sp_auth_check *const[]){ check, NULL });
+	return combine(SP_CHECK_NOT, 1, &check);
 }
 
 /* ---------------------------------------------------------------- judging the form */
@@ -204,10 +245,12 @@ judge_one(const struct sp_auth_check *c, struct sp_err *e)
 	case SP_CHECK_ALL:
 	case SP_CHECK_ANY:
 	case SP_CHECK_NOT:
-		return c->nparts != 0 ? SP_OK : wrong(e, "a combination of no checks (or its first one is NULL)");
+		return c->nparts != 0 ? SP_OK : wrong(e, "a combination of no checks");
 	case SP_CHECK_CUSTOM:
 		return c->fn == NULL ? wrong(e, "sp_auth_check without a function") :
 		    sp_text_is_name(c->name) ? SP_OK : wrong(e, "sp_auth_check without a name for the log");
+	case SP_CHECK_HOLE:
+		return wrong(e, "a NULL among the checks of a combination");
 	case SP_CHECK_BROKEN:
 		break;
 	}

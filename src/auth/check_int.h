@@ -7,6 +7,7 @@
 
 enum sp_check_kind {
 	SP_CHECK_BROKEN = 0,		/* no memory when it was made: denies */
+	SP_CHECK_HOLE,			/* NULL where a check should be: denies */
 	SP_CHECK_SIGNED_IN, SP_CHECK_ANYONE, SP_CHECK_SCOPES, SP_CHECK_TAG, SP_CHECK_TAG_SCOPES, SP_CHECK_ROLES,
 	SP_CHECK_ALL, SP_CHECK_ANY, SP_CHECK_NOT, SP_CHECK_CUSTOM
 };

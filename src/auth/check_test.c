@@ -140,6 +140,9 @@ combinations(void **state)
 	ask("not: only those without a credential", sp_not(SP_SIGNED_IN), NULL, NULL, SP_VERDICT_ALLOW, "");
 	ask("not not", sp_not(sp_not(S("a"))), &reader, NULL, SP_VERDICT_DENY, "");
 	ask("all of nothing", sp_all_of_list(NULL), &reader, NULL, SP_VERDICT_FAILED, "");
+	ask("all with a hole denies", sp_all_of(SP_SIGNED_IN, NULL, SAYS("a")), &reader, NULL, SP_VERDICT_FAILED, "");
+	ask("any with a hole", sp_any_of(NULL, SAYS("a")), &reader, NULL, SP_VERDICT_FAILED, "");
+	ask("a scope that got lost denies", S("read:data", NULL), &reader, NULL, SP_VERDICT_FAILED, "");
 	ask("not of nothing", sp_not(NULL), &reader, NULL, SP_VERDICT_FAILED, "");
 }
 
@@ -191,7 +194,11 @@ forms(void **state)
 	judged("no function", sp_auth_check("x", NULL, NULL), "without a function");
 	judged("no name", sp_auth_check(NULL, says, NULL), "without a name");
 	judged("all of nothing", sp_all_of_list(NULL), "no checks");
-	judged("not NULL", sp_not(NULL), "no checks");
+	judged("not NULL", sp_not(NULL), "NULL among");
+	judged("a demand that got lost", sp_all_of(S("a"), NULL, sp_restrict_tag("t")), "NULL among");
+	judged("a scope that got lost", S("a", NULL, "b"), "cannot be a scope");
+	judged("the only scope got lost", S(NULL), "cannot be a scope");
+	judged("a role that got lost", sp_require_roles("a", NULL), "cannot be a role");
 	judged("wrong inside", sp_all_of(SP_ANYONE, sp_not(S(""))), "cannot be a scope");
 	judged("deep enough", nested(64), NULL);
 	judged("too deep", nested(65), "nested");

@@ -13,20 +13,30 @@ sp_text_copy(char **to, const char *from)
 	return *to != NULL;
 }
 
-bool
-sp_texts_copy(struct sp_texts *t, const char *const *from)
+size_t
+sp_texts_count(const char *const *from)
 {
 	size_t n = 0;
 
-	if (from == NULL)
-		return true;
-	while (from[n] != NULL)
+	while (from != NULL && from[n] != NULL)
 		n++;
+	return n;
+}
+
+bool
+sp_texts_copy_n(struct sp_texts *t, size_t n, const char *const *from)
+{
 	t->p = calloc(n + 1, sizeof *t->p);
 	for (; t->p != NULL && t->n < n; t->n++)
-		if (!sp_text_copy(&t->p[t->n], from[t->n]))
+		if (!sp_text_copy(&t->p[t->n], from[t->n] != NULL ? from[t->n] : SP_TEXT_HOLE))
 			return false;
 	return t->p != NULL;
+}
+
+bool
+sp_texts_copy(struct sp_texts *t, const char *const *from)
+{
+	return from == NULL || sp_texts_copy_n(t, sp_texts_count(from), from);
 }
 
 bool

@@ -110,6 +110,7 @@ sp_options_take(struct sp_server *s, const struct sp_server_options *given)
 	o->website_url = copy(s, o->website_url);
 	o->url = copy(s, o->url);
 	o->check = o->check == NULL ? NULL : sp_check_take(o->check);
+	o->auth = sp_provider_take(o->auth);
 	make_info(s, o->icons);
 	o->icons = NULL;
 	o->state_key = NULL;
