@@ -314,6 +314,48 @@ test_version_data(void **state)
 	sp_out_init(&o, want, sizeof want);
 }
 
+/* Without headers the era is what _meta says; tasks and more capabilities are for a server of its own only. */
+static void
+test_own(void **state)
+{
+	static const struct {
+		const char *name, *body;
+		enum sp_status st;
+		enum sp_mcp_method method;
+		enum sp_era era;
+		uint32_t caps;
+	} rows[] = {
+		{ "modern", R("tools/list", META), SP_OK, SP_MCP_TOOLS_LIST, SP_ERA_MODERN, 0 },
+		{ "legacy", R("tools/list", ""), SP_OK, SP_MCP_TOOLS_LIST, SP_ERA_LEGACY, 0 },
+		{ "a method of the other era", R("ping", META), SP_E_NO_METHOD_404, SP_MCP_NONE, SP_ERA_MODERN, 0 },
+		{ "an unknown version", R("tools/list", META_V("v999")), SP_E_VERSION, SP_MCP_NONE, SP_ERA_MODERN, 0 },
+		{ "modern cancellation", NP("notifications/cancelled", "\"requestId\":1," META), SP_OK, SP_MCP_CANCELLED,
+		    SP_ERA_MODERN, 0 },
+		{ "a task", R("tasks/get", "\"taskId\":\"a\"," META), SP_OK, SP_MCP_TASKS_GET, SP_ERA_MODERN, 0 },
+		{ "a task without id", R("tasks/cancel", META), SP_E_BAD_PARAMS, SP_MCP_NONE, SP_ERA_MODERN, 0 },
+		{ "tasks of the legacy era", R("tasks/get", "\"taskId\":\"a\""), SP_E_NO_METHOD, SP_MCP_NONE, SP_ERA_LEGACY, 0 },
+		{ "the tasks extension", R("tools/list", "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+		    "\"io.modelcontextprotocol/clientCapabilities\":{\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}}}"),
+		    SP_OK, SP_MCP_TOOLS_LIST, SP_ERA_MODERN, SP_CLIENT_TASKS },
+	};
+
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		struct sp_arena a;
+		struct sp_mcp_ask ask;
+		struct sp_rpc m;
+		struct sp_err e;
+		sp_jval *root;
+
+		sp_arena_init(&a, 1 << 20);
+		assert_int_equal(sp_json_read_arena(&a, sp_str(rows[i].body), SP_JSON_DEFAULT, &root, &e), SP_OK);
+		assert_int_equal(sp_rpc_read(&a, root, &m, &e), SP_OK);
+		if (sp_mcp_judge_own(&a, NULL, &m, &ask, &e) != rows[i].st || ask.method != rows[i].method ||
+		    ask.era != rows[i].era || ask.client_caps != rows[i].caps)
+			fail_msg("%s: %s", rows[i].name, e.log);
+		sp_arena_free(&a);
+	}
+}
+
 static void
 test_values(void **state)
 {
@@ -348,7 +390,8 @@ int
 main(void)
 {
 	const struct CMUnitTest t[] = {
-		cmocka_unit_test(test_cases), cmocka_unit_test(test_asks), cmocka_unit_test(test_version_data), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_asks), cmocka_unit_test(test_version_data),
+		cmocka_unit_test(test_own), cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);

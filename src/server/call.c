@@ -219,14 +219,15 @@ sp_call_send(struct sp_context *c, sp_slice json)
 	return c->x->ops->send(c->x, json, event_id(c, keep(c, json), buf));
 }
 
-/* SEP-1699: an id to come back with, then the connection ends, the call does not. */
+/* SEP-1699: an id to come back with, then the connection ends, the call does not.  mcp-spec 1.3: revisions before that may
+ * not do so. */
 static void
 close_stream(struct sp_context *c, uint32_t retry_ms)
 {
 	struct sp_exchange *x = c->x;
 	char buf[48];
 
-	if (x == NULL || !x->streams || c->session == NULL)
+	if (x == NULL || !x->streams || c->session == NULL || c->session->revision != SP_MCP_2025_11_25)
 		return;
 	if (!c->primed) {
 		c->primed = true;

@@ -110,7 +110,6 @@ sp_context_new(struct sp_server *s, struct sp_exchange *x)
 	c->s = s;
 	c->x = x;
 	c->who = x->who == NULL ? NULL : sp_principal_hold(x->who);
-	c->signed_in = x->signed_in;
 	c->http = x->head != NULL;
 	sp_caller_mark(s, c->who, c->mark);
 	c->next = s->open;
@@ -329,7 +328,7 @@ sp_server_tick(struct sp_server *s)
 	sp_tasks_tick(s, now);
 	s->taking = false;
 	sp_server_turn(s);
-	return TICK_MS;
+	return s->open == NULL && s->ntask_tools == 0 ? UINT64_MAX : TICK_MS;
 }
 
 void

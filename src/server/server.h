@@ -82,7 +82,7 @@ void sp_server_session_end(struct sp_server *s, struct sp_exchange *x, sp_slice 
 void sp_server_gone(struct sp_server *s, struct sp_exchange *x);
 /* Handlers on other threads have said something. */
 void sp_server_turn(struct sp_server *s);
-/* Time-outs; returns after how many ms at the latest to call again. */
+/* Time-outs; returns after how many ms at the latest to call again.  UINT64_MAX: not before something comes in. */
 uint64_t sp_server_tick(struct sp_server *s);
 /* Streams end with a last word, new calls are refused; sp_server_busy(): how many calls run. */
 void sp_server_drain(struct sp_server *s);

@@ -156,7 +156,7 @@ struct sp_context {
 	struct sp_context *ready_next;		/* of s->ready; under s->lock */
 	struct sp_exchange *x;			/* NULL: nobody is there, for good or for now */
 	struct sp_principal *who;		/* held; NULL: nobody.  [H] may read it */
-	bool	 signed_in, http;
+	bool	 http;				/* it came with a head */
 	uint8_t	 mark[32];			/* of the caller; all 0: nobody */
 	struct sp_session *session;		/* 2025 era, or NULL */
 	struct sp_arena arena;			/* [H] while the handler runs */
