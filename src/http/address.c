@@ -63,6 +63,7 @@ sp_address_read(sp_slice text, struct sp_address *a)
 {
 	enum sp_host_kind kind = SP_HOST_IPV4;
 	sp_slice host = SP_LIT("127.0.0.1"), digits = text;
+	bool any = sp_ends(text, SP_LIT(":0"));
 	char name[INET6_ADDRSTRLEN];
 	struct sp_err e = { 0 };
 	uint16_t port = 0;
@@ -73,7 +74,7 @@ sp_address_read(sp_slice text, struct sp_address *a)
 		return read_unix(text, a);
 	if (sp_take_u64(&digits, UINT16_MAX, &v) && digits.n == 0)
 		port = (uint16_t)v;
-	else if (sp_hostport_read(text, &host, &kind, &port, &e) != SP_OK)
+	else if (sp_hostport_read(any ? sp_sub(text, 0, text.n - 2) : text, &host, &kind, &port, &e) != SP_OK || any == (port != 0))
 		return false;
 	if (kind == SP_HOST_NAME || !sp_cstr(host, name, sizeof name))
 		return false;

@@ -15,7 +15,7 @@ struct sp_address {
 	char	  name[160];		/* "127.0.0.1:80", "[::1]:80", "unix:/path" */
 };
 
-/* PORT (of 127.0.0.1), ADDRESS:PORT, [V6]:PORT or unix:PATH; no names of hosts. */
+/* PORT (of 127.0.0.1), ADDRESS:PORT, [V6]:PORT or unix:PATH; no names of hosts.  Port 0: any. */
 SP_MUST bool sp_address_read(sp_slice text, struct sp_address *a);
 /* Its name, of u. */
 void sp_address_name(struct sp_address *a);

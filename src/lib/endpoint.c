@@ -107,10 +107,12 @@ copy_text(sp_slice s)
 	return p;
 }
 
-static bool
-is_path(sp_slice path)
+bool
+sp_endpoint_path(sp_slice path, struct sp_error *error)
 {
-	return sp_starts(path, SP_LIT("/")) && sp_uri_chars(path, false) && !sp_has_byte(path, '?') && !sp_has_byte(path, '#');
+	if (sp_starts(path, SP_LIT("/")) && sp_uri_chars(path, false))
+		return true;
+	return sp_lib_fail(error, SP_RC_INVALID, "`%.*s` is no path: it begins with / and is percent-encoded", SP_PRI(path));
 }
 
 bool
@@ -130,8 +132,8 @@ sp_endpoint_site(struct sp_endpoint *p, struct sp_site *site, struct sp_serving 
 	}
 	if (path != NULL)
 		at = sp_str(path);
-	if (!is_path(at))
-		return sp_lib_fail(error, SP_RC_INVALID, "`%.*s` is no path: it begins with / and is percent-encoded", SP_PRI(at));
+	if (!sp_endpoint_path(at, error))
+		return false;
 	for (unsigned i = 0; i < p->nsites; i++)
 		if (p->sites[i].path != NULL && sp_eq(sp_str(p->sites[i].path), at))
 			return sp_lib_fail(error, SP_RC_INVALID, "two servers at the path %.*s: give one of them another", SP_PRI(at));

@@ -427,6 +427,9 @@ sp_http_start(struct sp_http *h, struct sp_error *error)
 		return sp_lib_fail(error, SP_RC_INVALID, "%s", h->mistake);
 	if (h->nat == 0 || h->nplan == 0)
 		return sp_lib_fail(error, SP_RC_INVALID, h->nat == 0 ? "listen: no address" : "no server: sp_http_serve() comes first");
+	for (unsigned i = 0; i < h->nplan; i++)
+		if (h->plan[i].path != NULL && !sp_endpoint_path(sp_str(h->plan[i].path), error))
+			return false;
 	if (!bind_all(h, fds, error))
 		return false;
 	uv_timer_init(h->loop, &h->look);

@@ -35,6 +35,8 @@ SP_MUST bool sp_endpoint_host(struct sp_endpoint *p, const char *scheme, sp_slic
 SP_MUST bool sp_endpoint_url(struct sp_endpoint *p, sp_slice url);
 /* As it is. */
 SP_MUST bool sp_endpoint_add(sp_slice **list, unsigned *n, sp_slice text);
+/* Is it one? */
+SP_MUST bool sp_endpoint_path(sp_slice path, struct sp_error *error);
 /* `path` NULL: that of its url.  After sp_serving_guard(). */
 SP_MUST bool sp_endpoint_site(struct sp_endpoint *p, struct sp_site *site, struct sp_serving *serving, const char *path,
     struct sp_error *error);

@@ -82,9 +82,6 @@ open_side(struct sp_stdio *io, struct side *s, int fd, struct sp_error *error)
 	int err;
 
 	s->fd = fd;
-	s->flags = fcntl(fd, F_GETFL);
-	if (s->flags < 0)
-		return sp_lib_fail(error, SP_RC_SYSTEM, "descriptor %d: %s", fd, strerror(errno));
 	/* The loop knows a descriptor once only. */
 	if (s == &io->out && fd == io->in.fd) {
 		s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -103,6 +100,14 @@ open_side(struct sp_stdio *io, struct side *s, int fd, struct sp_error *error)
 	s->there = true;
 	io->holds++;
 	return true;
+}
+
+/* Of both before one is changed: they may be two names of one terminal. */
+static bool
+keep_flags(struct side *s, int fd, struct sp_error *error)
+{
+	s->flags = fcntl(fd, F_GETFL);
+	return s->flags >= 0 || sp_lib_fail(error, SP_RC_SYSTEM, "descriptor %d: %s", fd, strerror(errno));
 }
 
 static void
@@ -140,10 +145,10 @@ on_left(void *arg)
 static void
 close_side(struct side *s)
 {
-	if (s->flags >= 0)
-		(void)fcntl(s->fd, F_SETFL, s->flags);
-	if (s->there)
+	if (s->there) {
 		uv_close(&s->u.any, on_closed);
+		(void)fcntl(s->fd, F_SETFL, s->flags);
+	}
 	if (s->own)
 		close(s->fd);
 	s->there = s->own = s->armed = false;
@@ -292,8 +297,8 @@ sp_stdio_start(struct sp_server *server, struct uv_loop_s *loop, int in, int out
 		return NULL;
 	}
 	io->loop = loop;
-	io->in.flags = io->out.flags = -1;
-	if (open_side(io, &io->in, in, error) && open_side(io, &io->out, out, error))
+	if (keep_flags(&io->in, in, error) && keep_flags(&io->out, out, error) && open_side(io, &io->in, in, error) &&
+	    open_side(io, &io->out, out, error))
 		io->serving = sp_serving_join(server, loop, none, no_clock, error);
 	if (io->serving == NULL) {
 		io->orphan = true;
