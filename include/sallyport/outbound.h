@@ -2,6 +2,8 @@
  * What stands behind, and the credentials for it.  A grant is a secret and where it may go: one origin, a path below it,
  * methods.  A handler names the grant and never holds the value: it is read into locked memory when the server starts,
  * written into a request as the last step, and taken out of answers.  Addresses are judged before a connection is made.
+ * Grants and documents are declared before the server begins, a grant before the document that names it; a server that is
+ * fed by hand (sp_bytes) has no loop for them and does not start with any.
  */
 #ifndef SALLYPORT_OUTBOUND_H
 #define SALLYPORT_OUTBOUND_H
@@ -41,7 +43,7 @@ struct sp_openapi_provider_options {
 	struct sp_auth_check *read, *write;
 	unsigned    timeout_s;			/* 60 */
 };
-/* Mounts every operation as a tool. */
+/* Mounts every operation as a tool.  Its handler runs on the server's thread and waits for nothing. */
 #define sp_openapi_provider(server, ...) sp_openapi_mount((server), &(const struct sp_openapi_provider_options){ \
 	.size = sizeof(struct sp_openapi_provider_options), __VA_ARGS__ })
 SP_API void sp_openapi_mount(struct sp_server *server, const struct sp_openapi_provider_options *options);
@@ -58,7 +60,7 @@ struct sp_client_request_options {
 	const void *body;
 	size_t	    body_size;
 	unsigned    timeout_s;			/* 30 */
-	size_t	    max_answer;			/* bytes; 8 MB */
+	size_t	    max_answer;			/* bytes; 8 MB, at most 64 MB */
 };
 struct sp_client_response {
 	unsigned    status;
@@ -76,7 +78,8 @@ struct sp_client_response {
 	.size = sizeof(struct sp_client_request_options), __VA_ARGS__ }, (response))
 SP_API SP_CHECKED enum sp_rc sp_client_ask(struct sp_context *ctx, const char *grant,
     const struct sp_client_request_options *options, struct sp_client_response *response);
-/* The same without waiting, for deferred calls: `done` comes on the server's thread, exactly once unless this fails. */
+/* The same without waiting, for deferred calls: `done` comes on the server's thread, exactly once unless this fails; the
+ * response lives during it.  ctx must not be released before. */
 typedef void (*sp_client_done)(struct sp_context *ctx, enum sp_rc rc, const struct sp_client_response *response, void *arg);
 SP_API SP_CHECKED enum sp_rc sp_client_start(struct sp_context *ctx, const char *grant,
     const struct sp_client_request_options *options, sp_client_done done, void *arg);

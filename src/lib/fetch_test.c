@@ -271,6 +271,24 @@ test_unreachable_and_cancelled(void **state)
 	assert_int_equal(w.asked[1].calls + w.asked[2].calls, 0);
 }
 
+/* What does not speak TLS, or speaks it without a name that is trusted, is not asked. */
+static void
+test_tls(void **state)
+{
+	struct world w;
+
+	begin(&w, answer);
+	prepare(&w, 0, "/keys");
+	(void)snprintf(w.asked[0].url, sizeof w.asked[0].url, "https://127.0.0.1:%u/keys", w.up.port);
+	w.asked[0].f.url = sp_str(w.asked[0].url);
+	w.asked[0].f.authorization = SP_LIT("Basic c2VjcmV0");
+	assert_true(go(&w, 0));
+	wait_for(&w, 0);
+	assert_int_equal(w.asked[0].status, 0);
+	assert_int_equal(w.up.nrequests, 0);
+	finish(&w);
+}
+
 /* From inside done() the next may begin; more origins than are remembered. */
 static void
 test_again(void **state)
@@ -302,7 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get), cmocka_unit_test(test_identities), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_redirect), cmocka_unit_test(test_limits), cmocka_unit_test(test_late),
+		cmocka_unit_test(test_redirect), cmocka_unit_test(test_limits), cmocka_unit_test(test_late), cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_unreachable_and_cancelled), cmocka_unit_test(test_again),
 	};
 

@@ -64,8 +64,8 @@ return_answer(struct run *r, const struct sp_pool_answer *a)
 		(void)sp_context_result(r->call.ctx, sp_out_view(result));
 	else
 		return_error(r->call.ctx, sp_answered_text(how));
-	if (scrubbed->n != 0)
-		sp_out_wipe(scrubbed);
+	sp_outbound_room_done(scrubbed);
+	sp_outbound_room_done(result);
 }
 
 static void

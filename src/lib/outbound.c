@@ -36,13 +36,20 @@ sp_outbound_here(struct sp_outbound *o)
 struct sp_out *
 sp_outbound_room(struct sp_out *o, size_t most)
 {
-	if (o->cap > ROOM_KEEP)
-		sp_out_free(o);
 	if (!o->heap)
 		sp_out_heap(o, most);
 	o->max = most;
 	sp_out_reset(o);
 	return o;
+}
+
+void
+sp_outbound_room_done(struct sp_out *o)
+{
+	if (o->n != 0)
+		sp_out_wipe(o);
+	if (o->cap > ROOM_KEEP)
+		sp_out_free(o);
 }
 
 /* ---- secrets */

@@ -129,6 +129,7 @@ struct sp_outbound *sp_outbound_find(struct sp_server *s);
 struct sp_grant *sp_grant_find(struct sp_outbound *o, sp_slice name);
 bool sp_outbound_here(struct sp_outbound *o);		/* is this the server's thread? */
 struct sp_out *sp_outbound_room(struct sp_out *o, size_t most);	/* emptied */
+void sp_outbound_room_done(struct sp_out *o);		/* wiped, and freed when it is large */
 
 /* outcall.c */
 /* To the loop, from any thread.  False: it has ended, was never begun, or is full. */

@@ -148,7 +148,8 @@ on_sweep(uv_timer_t *t)
 	if (l->o == NULL)
 		return;
 	sweep(l->o, uv_now(t->loop));
-	if (l->o != NULL && l->o->first == NULL) {
+	/* When the end was asked for in there, the timer is its. */
+	if (l->o->phase == SP_OUT_SERVES && l->o->first == NULL) {
 		uv_timer_stop(t);
 		l->o->sweeping = false;
 	}

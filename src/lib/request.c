@@ -276,8 +276,7 @@ take_answer(struct request *r, const struct sp_pool_answer *a)
 		media = (sp_slice){ NULL, 0 };
 	if (clear)
 		r->answer = answer_new(a->status, media, body);
-	if (room->n != 0)
-		sp_out_wipe(room);
+	sp_outbound_room_done(room);
 	if (r->answer != NULL)
 		return NULL;
 	return clear ? "no memory for the answer" : "the answer could not be cleared of secrets and is not shown";

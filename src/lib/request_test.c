@@ -426,6 +426,47 @@ test_cancelled(void **state)
 	}
 }
 
+static void
+on_started_end(struct sp_context *ctx, enum sp_rc rc, const struct sp_client_response *r, void *arg)
+{
+	struct sp_server_part *part = sp_server_outbound(sp_context_server(ctx));
+
+	part->end(part->p);
+	on_started(ctx, rc, r, arg);
+}
+
+static void
+ends_it(struct sp_context *ctx, void *arg)
+{
+	const struct sp_client_request_options opt = { .size = sizeof opt, .path = "/x", .timeout_s = 1 };
+	struct sp_context *d = sp_defer(ctx);
+
+	assert_int_equal(sp_client_start(d, "api", &opt, on_started_end, arg), SP_RC_OK);
+}
+
+/* Who is told of an answer, or of none in time, may end the server: what else is under way ends a little later. */
+static void
+test_end_from_inside(void **state)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct plan p = { .grant = "other", .path = "/x", .start = true, .timeout_s = 20 }, end = { 0 };
+		struct ts t;
+
+		open_world(&t, &p, late ? say_nothing : say_ok);
+		sp_tool(t.s, .name = "end", .auth = SP_ANYONE, .handler = ends_it, .arg = &end);
+		if (late)
+			(void)ts_call(&t, "ask", "{}");
+		(void)ts_result(&t, "end", "{}");
+		for (unsigned i = 0; late && i < 100 && p.calls == 0; i++)
+			(void)uv_run(&t.loop, UV_RUN_ONCE);
+		assert_int_equal(end.calls, 1);
+		assert_int_equal(p.calls, late);
+		assert_int_equal(p.rc, late ? SP_RC_UNAVAILABLE : SP_RC_OK);
+		free(end.whole);
+		close_world(&t, &p);
+	}
+}
+
 /* The server ends while handlers wait, others have only just asked. */
 static void
 test_end_under_way(void **state)
@@ -595,7 +636,7 @@ main(void)
 		cmocka_unit_test(test_on_the_loop), cmocka_unit_test(test_m20_connections), cmocka_unit_test(test_m13_echo),
 		cmocka_unit_test(test_m13_chunks), cmocka_unit_test(test_hostile_answers),
 		cmocka_unit_test(test_late_and_unreachable), cmocka_unit_test(test_cancelled),
-		cmocka_unit_test(test_end_under_way), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_m25_secrets),
+		cmocka_unit_test(test_end_from_inside), cmocka_unit_test(test_end_under_way), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_m25_secrets),
 		cmocka_unit_test(test_no_loop), cmocka_unit_test(test_shared_secrets),
 	};
 
