@@ -106,7 +106,8 @@ start(struct sp_chain_wait *q, uint32_t source, struct sp_flight **out, struct s
 		f->f = (struct sp_fetch){
 			.url = sp_str(p->url), .method = SP_LIT("POST"), .content_type = SP_LIT(SP_INTROSPECT_TYPE),
 			.body = f->request.content, .authorization = f->request.authorization,
-			.max_answer = SP_INTROSPECT_ANSWER, .timeout_ms = p->timeout_s * 1000, .done = landed, .ctx = f,
+			.max_answer = SP_INTROSPECT_ANSWER, .timeout_ms = p->timeout_s * 1000, .identity = source + 1, .done = landed,
+			.ctx = f,
 		};
 		if (!sp_chain_start(f))
 			st = sp_fail(e, SP_E_UNAVAILABLE, NULL, "the introspection endpoint cannot be asked now");

@@ -28,7 +28,7 @@ struct task {
 	struct sp_uri to;
 	struct task *next, *prev;
 	uint64_t deadline_ms;
-	bool	 submitted;
+	bool	 submitted, post;
 };
 
 /* Outlives its owner until the loop has let go of it. */
@@ -143,7 +143,7 @@ on_head(void *ctx, struct sp_pool_job *job, struct sp_out *o)
 	put_line(o, "Accept: ", SP_LIT("application/json, application/jwk-set+json"));
 	put_line(o, "Authorization: ", f->authorization);
 	put_line(o, "Content-Type: ", f->content_type);
-	if (!job->safe) {
+	if (t->post) {
 		sp_out_str(o, "Content-Length: ");
 		sp_out_u64(o, f->body.n);
 		sp_out_str(o, "\r\n");
@@ -312,8 +312,9 @@ start(void *ctx, struct sp_fetch *f)
 	t = p == NULL ? NULL : calloc(1, sizeof *t);
 	if (t == NULL)
 		return false;
-	*t = (struct task){ .f = f, .place = p, .to = to, .next = o->first,
-	    .job = { .identity = identity(p, f), .safe = get, .body = get ? (sp_slice){ NULL, 0 } : f->body,
+	/* RFC 7662 section 2.1: asking about a token changes nothing, so a question may be sent again like a GET. */
+	*t = (struct task){ .f = f, .place = p, .to = to, .next = o->first, .post = !get,
+	    .job = { .identity = identity(p, f), .safe = true, .body = get ? (sp_slice){ NULL, 0 } : f->body,
 	    .limit = f->max_answer < ANSWER_MAX ? f->max_answer : ANSWER_MAX },
 	    .deadline_ms = uv_now(o->loop) + (f->timeout_ms < TIMEOUT_MAX_MS ? f->timeout_ms : TIMEOUT_MAX_MS) };
 	if (t->next != NULL)

@@ -163,6 +163,26 @@ test_identities(void **state)
 	finish(&w);
 }
 
+/* An authority that hangs up after each answer, without saying so. */
+static void
+test_hung_up(void **state)
+{
+	struct world w;
+
+	begin(&w, answer);
+	w.up.close_after = true;
+	for (unsigned i = 0; i < 4; i++) {
+		prepare(&w, i, "/introspect");
+		w.asked[i].f.identity = 7;
+		w.asked[i].f.method = SP_LIT("POST");
+		w.asked[i].f.body = SP_LIT("token=x");
+		assert_true(go(&w, i));
+		wait_for(&w, i);
+		assert_int_equal(w.asked[i].status, 200);
+	}
+	finish(&w);
+}
+
 static void
 test_refused(void **state)
 {
@@ -319,7 +339,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get), cmocka_unit_test(test_identities), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_get), cmocka_unit_test(test_identities), cmocka_unit_test(test_hung_up),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_redirect), cmocka_unit_test(test_limits), cmocka_unit_test(test_late), cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_unreachable_and_cancelled), cmocka_unit_test(test_again),
 	};
