@@ -194,6 +194,7 @@ look_at_config(void *ctx, struct sp_out *o)
 	for (uint32_t i = 0; i < img.head->authorities.n; i++) {
 		const struct sp_img_authority *a = SP_IMG_AT(&img, img.head->authorities, authority, i);
 
+		put_command(o, sp_img_str(&img, a->client_secret));
 		if (!sp_host_is_loopback(sp_img_str(&img, a->host), (enum sp_host_kind)a->host_kind))
 			sp_out_fmt(o, "h%.*s\n", SP_PRI(sp_img_str(&img, a->host)));
 	}

@@ -1,4 +1,4 @@
-/* Where key sets come from: sources that ask the same place share it. */
+/* Who is asked on behalf of sources: for key sets, where sources that ask the same place share it; for tokens (RFC 7662). */
 #include "config/value.h"
 
 bool
@@ -13,7 +13,7 @@ find(const struct cfg *c, sp_slice issuer, sp_slice url)
 	for (uint32_t i = 0; i < c->nauthorities; i++) {
 		const struct cfg_authority *a = &c->authorities[i];
 
-		if (sp_eq(a->url, url) && (url.n != 0 || sp_eq(a->issuer, issuer)))
+		if (a->source == 0 && sp_eq(a->url, url) && (url.n != 0 || sp_eq(a->issuer, issuer)))
 			return i;
 	}
 	return UINT32_MAX;
@@ -21,19 +21,33 @@ find(const struct cfg *c, sp_slice issuer, sp_slice url)
 
 /* The URL of a key set as written; false: it was reported. */
 static bool
-read_url(struct cfg *c, const struct cfg_source *s, struct sp_uri *u)
+read_url(struct cfg *c, const struct item *at, const char *key, struct sp_uri *u)
 {
-	if (!sp_cfg_url_query(c, &s->keys, "keys", u))
+	if (!sp_cfg_url_query(c, at, key, u))
 		return false;
 	if (!u->https && !sp_host_is_loopback(u->host, u->kind)) {
-		ERR(c, &s->keys, "`keys` must be https (http only on loopback)");
+		ERR(c, at, "`%s` must be https (http only on loopback)", key);
 		return false;
 	}
 	if (!sp_cfg_is_clean_path(u->path)) {
-		ERR(c, &s->keys, "`keys`: the path must be plain (no `%%`, `//` or dot segments)");
+		ERR(c, at, "`%s`: the path must be plain (no `%%`, `//` or dot segments)", key);
 		return false;
 	}
 	return true;
+}
+
+/* Nobody shares it: what its egress is given is this source's. */
+static void
+settle_endpoint(struct cfg *c, struct cfg_source *s)
+{
+	struct sp_uri u;
+
+	if (!read_url(c, &s->endpoint_url, "introspection_url", &u))
+		return;
+	c->authorities[c->nauthorities++] = (struct cfg_authority){
+		.url = s->endpoint_url.text, .u = u, .source = (uint32_t)(s - c->sources) + 1, .line = s->line,
+	};
+	s->endpoint = c->nauthorities;
 }
 
 static void
@@ -45,7 +59,7 @@ settle(struct cfg *c, struct cfg_source *s)
 
 	if (s->issuer.text.n == 0 || (url.n != 0 && (s->keys_ref.n != 0 || !sp_cfg_is_web(url))))
 		return;
-	if (url.n != 0 && !read_url(c, s, &u))
+	if (url.n != 0 && !read_url(c, &s->keys, "keys", &u))
 		return;
 	if (url.n == 0 && !sp_cfg_is_clean_path(u.path)) {
 		ERR(c, &s->issuer, "`issuer`: the path must be plain (no `%%`, `//` or dot segments), or `keys` be written");
@@ -66,6 +80,8 @@ sp_cfg_make_authorities(struct cfg *c)
 	if (c->authorities == NULL)
 		return;
 	for (uint32_t i = 0; i < c->nsources; i++)
-		if (c->sources[i].type == SP_SOURCE_JWT || c->sources[i].type == SP_SOURCE_REMOTE)
+		if (c->sources[i].endpoint_url.text.n != 0)
+			settle_endpoint(c, &c->sources[i]);
+		else if (c->sources[i].type == SP_SOURCE_JWT || c->sources[i].type == SP_SOURCE_REMOTE)
 			settle(c, &c->sources[i]);
 }

@@ -25,7 +25,7 @@ put_audiences(struct compiler *k, const struct cfg_source *s, struct sp_img_sour
 	sp_slice *v = sp_cc_get(k, s->audience.n, sizeof *v);
 	uint32_t n = 0;
 
-	if (v == NULL || (s->type != SP_SOURCE_JWT && s->type != SP_SOURCE_REMOTE))
+	if (v == NULL || !sp_cfg_reads_claims(s))
 		return;
 	out->own_audience = s->audience.n == 0;
 	for (uint32_t i = 0; i < s->audience.n; i++) {
@@ -68,6 +68,7 @@ sp_cc_sources(struct compiler *k, struct sp_img_head *head)
 		v[i].keys = sp_imgb_str(k->b, s->keys_text);
 		v[i].keys_ref = sp_imgb_str(k->b, s->keys_ref);
 		v[i].authority = s->authority;
+		v[i].endpoint = s->endpoint;
 		v[i].published = s->published;
 		v[i].header = sp_imgb_str(k->b, s->header.text);
 		v[i].claim_user = sp_imgb_str(k->b, s->claim_user);
@@ -108,7 +109,12 @@ sp_cc_authorities(struct compiler *k)
 			.issuer = sp_imgb_str(k->b, a->issuer), .url = sp_imgb_str(k->b, a->url),
 			.host = sp_imgb_str(k->b, sp_cc_lower(k, a->u.host)), .port = a->u.port, .https = a->u.https,
 			.host_kind = a->u.kind, .path = sp_imgb_str(k->b, sp_cc_keep(k, &o)), .private_ok = 1, .line = a->line,
+			.source = a->source,
 		};
+		if (a->source != 0) {
+			v[i].client_id = sp_imgb_str(k->b, k->c->sources[a->source - 1].client_id.text);
+			v[i].client_secret = sp_imgb_str(k->b, k->c->sources[a->source - 1].client_secret);
+		}
 	}
 	return SP_IMGB_ARRAY(k->b, v, k->c->nauthorities);
 }

@@ -13,6 +13,7 @@
 #define RULES "rules: [{allow: dns, require_scopes: dns}]\n"
 #define FINE AUTH DNS RULES
 #define KEYS(keys) "auth: {type: jwt, issuer: https://i.example.com, keys: " keys "}\n" DNS RULES
+#define INTRO(more) "auth: {type: introspection, introspection_url: https://i.example.com/i, client_id: c, client_secret: vault:c" more "}\n"
 #define PEER(more) "listen: unix:s\nauth: {type: peer" more "}\n" DNS RULES
 #define COMMAND(argv) AUTH "servers: {dns: {openapi: dns.json, url: https://d.internal, secrets: {key: \"command:" argv "\"}}}\n" RULES
 #define WIKI(url) AUTH "servers: {wiki: {mcp: " url "}}\n"
@@ -185,8 +186,40 @@ static const struct row { const char *name, *yaml, *finding; } rows[] = {
 	    "{type: remote, issuer: https://i.example.com}]\n" DNS RULES, "" },
 	{ "remote takes no header", "auth: {type: remote, issuer: https://i.example.com, header: X-Key}\n" DNS RULES,
 	    "1:53: error: `header` is no key of a source of type `remote`" },
-	{ "remote with a key of a later step", "auth: {type: remote, introspection_url: https://i.example.com}\n" DNS RULES,
-	    "1:22: error: unknown key `introspection_url` (not available" },
+	{ "remote with a key of a later step", "auth: {type: remote, token_url: https://i.example.com}\n" DNS RULES,
+	    "1:22: error: unknown key `token_url` (not available" },
+	/* introspection */
+	{ "introspection", INTRO("") DNS RULES, "" },
+	{ "introspection with an issuer", INTRO(", issuer: https://i.example.com, audience: [x, url]") DNS RULES, "" },
+	{ "introspection on loopback", "auth: {type: introspection, introspection_url: http://127.0.0.1:9/i?x=1, client_id: c, "
+	    "client_secret: file:c}\n" DNS RULES, "" },
+	{ "introspection without anything", "auth: {type: introspection}\n" DNS RULES,
+	    "1:7: error: a source of type `introspection` needs an `introspection_url`" },
+	{ "introspection without a client", "auth: {type: introspection, introspection_url: https://i.example.com/i}\n" DNS RULES,
+	    "1:7: error: `introspection_url` needs a `client_id`" },
+	{ "introspection without a secret", "auth: {type: introspection, introspection_url: https://i.example.com/i, client_id: c}\n"
+	    DNS RULES, "1:7: error: `introspection_url` needs a `client_secret`" },
+	{ "introspection with a literal secret", "auth: {type: introspection, introspection_url: https://i.example.com/i, client_id: c, "
+	    "client_secret: hunter2}\n" DNS RULES, "1:102: error: `client_secret` must be a reference" },
+	{ "introspection in clear text", "auth: {type: introspection, introspection_url: http://i.example.com/i, client_id: c, "
+	    "client_secret: vault:c}\n" DNS RULES, "1:48: error: `introspection_url` must be https (http only on loopback)" },
+	{ "introspection with a user", "auth: {type: introspection, introspection_url: https://a:b@i.example.com/i, client_id: c, "
+	    "client_secret: vault:c}\n" DNS RULES, "1:48: error: `introspection_url`" },
+	{ "introspection with keys", INTRO(", keys: jwks.json") DNS RULES,
+	    "1:111: error: `keys` beside `introspection_url`: the token is judged by one of them" },
+	{ "introspection takes no header", INTRO(", header: X-Key") DNS RULES,
+	    "1:111: error: `header` is no key of a source of type `introspection`" },
+	{ "parity 23: no method to choose wrongly", INTRO(", client_auth_method: x") DNS RULES,
+	    "1:111: error: unknown key `client_auth_method`" },
+	{ "remote by introspection", "auth: {type: remote, issuer: https://i.example.com, introspection_url: https://i.example.com/i, "
+	    "client_id: c, client_secret: vault:c}\n" DNS RULES, "" },
+	{ "remote with a client and no endpoint", "auth: {type: remote, issuer: https://i.example.com, client_id: c}\n" DNS RULES,
+	    "1:53: error: `client_id` needs an `introspection_url` beside it" },
+	{ "jwt with an endpoint", "auth: {type: jwt, issuer: https://i.example.com, introspection_url: https://i.example.com/i}\n" DNS
+	    RULES, "1:50: error: `introspection_url` is no key of a source of type `jwt`" },
+	{ "two sources for one opaque token", "auth: [{type: introspection, introspection_url: https://i.example.com/i, client_id: c, "
+	    "client_secret: vault:c}, {type: remote, issuer: https://j.example.com, introspection_url: https://j.example.com/i, "
+	    "client_id: c, client_secret: vault:c}]\n" DNS RULES, "1:178: error: two sources for one token: line 1 has an `introspection_url` already" },
 	/* static with a header */
 	{ "a header of its own", "auth: {type: static, header: X-API-Key}\n" DNS RULES, "" },
 	{ "two headers and Authorization", "auth: [{type: static}, {type: static, name: b, header: X-Key}, "

@@ -101,6 +101,13 @@ keys_of(struct sp_out *o, const struct sp_image *img, const struct sp_img_source
 {
 	const struct sp_img_authority *a;
 
+	if (s->endpoint != 0) {
+		a = SP_IMG_AT(img, img->head->authorities, authority, s->endpoint - 1);
+		line(o, "    introspection_url", sp_img_str(img, a->url));
+		line(o, "    client_id", sp_img_str(img, a->client_id));
+		line(o, "    client_secret", sp_img_str(img, a->client_secret));
+		sp_out_str(o, "    # a good answer counts for 60s at most, and never past its exp\n");
+	}
 	if (s->keys_ref.n != 0)
 		line(o, "    keys", sp_img_str(img, s->keys_ref));
 	if (s->authority == 0)
@@ -126,15 +133,15 @@ audiences(struct sp_out *o, const struct sp_image *img, const struct sp_img_sour
 static void
 source(struct sp_out *o, const struct sp_image *img, const struct sp_img_source *s)
 {
-	static const char *const types[] = { "", "jwt", "static", "anonymous", "remote", "peer" };
+	static const char *const types[] = { "", "jwt", "static", "anonymous", "remote", "peer", "introspection" };
 
 	sp_out_fmt(o, "  - type: %s\n    name: %.*s\n", types[s->type], SP_PRI(sp_img_str(img, s->name)));
 	if (s->header.n != 0)
 		line(o, "    header", sp_img_str(img, s->header));
 	if (s->type == SP_SOURCE_PEER)
 		sp_out_fmt(o, "    # accounts of this machine that are admitted: %u\n", img->head->accounts.n);
-	if (s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE) {
-		line(o, "    issuer", sp_img_str(img, s->issuer));
+	if (s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE || s->type == SP_SOURCE_INTROSPECTION) {
+		line(o, "    issuer", s->issuer.n != 0 ? sp_img_str(img, s->issuer) : SP_LIT("(any; JWTs do not go there)"));
 		keys_of(o, img, s);
 		if (s->published != 0)
 			sp_out_str(o, "    # published as a place to get tokens\n");

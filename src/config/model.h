@@ -7,7 +7,7 @@
 #include "wire/uri.h"
 
 enum {
-	SP_CFG_STEP = 2,		/* the column `from` of config.md: what this version knows */
+	SP_CFG_STEP = 3,		/* the column `from` of config.md: what this version knows */
 	SP_CFG_RULES = 2000,
 	SP_CFG_NAMES = 1024,		/* scopes and tags each: SP_SCOPE_WORDS of policy/decide.h */
 	SP_CFG_SERVERS = 256,
@@ -34,7 +34,12 @@ struct cfg_listen {
 struct cfg_scope { struct item name; sp_slice says; struct items implies; };
 struct cfg_give { struct item tag; struct items scopes; };
 
-struct cfg_authority { sp_slice issuer, url; struct sp_uri u; uint32_t line; };	/* u: of url, else of issuer */
+struct cfg_authority {
+	sp_slice issuer, url;
+	struct sp_uri u;		/* of url, else of issuer */
+	uint32_t source;		/* 1 + index: url is its introspection endpoint; 0: keys are fetched */
+	uint32_t line;
+};
 struct cfg_account { uint32_t uid, gid; sp_slice name; struct items groups; };
 
 struct cfg_source {
@@ -43,7 +48,9 @@ struct cfg_source {
 	struct item header;		/* static: lower case; empty: Authorization */
 	sp_slice keys_ref;		/* an HS secret */
 	struct sp_uri issuer_parts;
-	uint32_t authority;		/* 1 + index; 0: none */
+	uint32_t authority, endpoint;	/* 1 + index; 0: none */
+	struct item endpoint_url, client_id;	/* of introspection; empty: there is none */
+	sp_slice client_secret;		/* a reference */
 	bool	 published;
 	struct items audience, users, require_scopes, restrict_tag, give_scopes;
 	sp_slice keys_text;
@@ -202,6 +209,7 @@ void sp_cfg_join(struct cfg_set *a, const struct cfg_set *b);
 void sp_cfg_load_keys(struct cfg *c);
 SP_MUST bool sp_cfg_is_web(sp_slice text);	/* begins like a URL */
 void sp_cfg_make_authorities(struct cfg *c);
+SP_MUST bool sp_cfg_reads_claims(const struct cfg_source *s);	/* its callers come with claims */
 void sp_cfg_load_accounts(struct cfg *c);
 void sp_cfg_find_parts(struct cfg *c);
 /* Does this target speak of all of the part; could it speak of some of it? */

@@ -67,7 +67,8 @@ static const struct { const char *name, *yaml; bool good; } rows[] = {
 	{ "everything", "listen: [unix:s, '127.0.0.1:1']\nurl: https://x/mcp\nscopes: {a: {says: x, implies: [b]}, b: {says: y}}\n"
 	    "auth:\n  - {type: jwt, name: a, issuer: https://i, audience: [url], keys: vault:x, claims: {user: a, tags: b, scopes: c}, "
 	    "users: x, require_scopes: a, restrict_tag: t, give_scopes: a, give_by_tag: {t: [a]}}\n"
-	    "  - {type: static, header: X-Key}\n  - {type: peer}\n  - {type: remote, issuer: https://i}\n  - {type: anonymous}\n"
+	    "  - {type: static, header: X-Key}\n  - {type: peer}\n  - {type: remote, issuer: https://i}\n"
+	    "  - {type: introspection, introspection_url: https://i, client_id: c, client_secret: vault:c}\n  - {type: anonymous}\n"
 	    "servers: {s: {openapi: x.json, url: https://s, path: /s, secrets: {k: vault:x, l: {secret: 'command:pass x', as: bearer, "
 	    "host: s, methods: [GET]}}}}\nrules:\n  - {allow: [s.a, 's.resource:**'], for: anyone, when: {x: [1, 2]}, unless: {y: true}, "
 	    "require_scopes: a, missing_scopes: list, any: [{restrict_tag: x}, {require_scopes: a}], not: {restrict_tag: z}}\n"
@@ -82,6 +83,8 @@ static const struct { const char *name, *yaml; bool good; } rows[] = {
 	{ "a rule with two", HEAD "rules: [{allow: s, deny: s}]\n", false },
 	{ "two kinds of server", "auth: {type: static}\nservers: {s: {mcp: https://s.example, openapi: x}}\n", false },
 	{ "a literal secret", "auth: {type: static}\nservers: {s: {mcp: https://s.example, secrets: {k: hunter2}}}\n", false },
+	{ "a literal client secret", "auth: {type: introspection, introspection_url: https://i, client_id: c, client_secret: x}\n"
+	    "servers: {s: {mcp: https://s.example}}\n", false },
 	{ "no size", HEAD "limits: {body: 5}\n", false },
 	{ "no word of isolation", HEAD "isolation: none\n", false },
 	{ "an empty list", HEAD "rules: []\n", false },
@@ -111,7 +114,7 @@ test_complete(void **state)
 	sp_config_json_schema(&o);
 	assert_true(sp_find(sp_out_view(&o), SP_LIT("[{}]")) == SIZE_MAX);
 	assert_true(sp_find(sp_out_view(&o), SP_LIT("\"description\":\"\"")) == SIZE_MAX);
-	assert_true(sp_find(sp_out_view(&o), SP_LIT("introspection_url")) == SIZE_MAX);
+	assert_true(sp_find(sp_out_view(&o), SP_LIT("authorization_url")) == SIZE_MAX);
 	sp_out_free(&o);
 }
 

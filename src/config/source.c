@@ -3,7 +3,7 @@
 #include "jose/jws.h"
 #include "wire/http1.h"
 
-enum { KEYS_BYTES = 256 * 1024 };
+enum { KEYS_BYTES = 256 * 1024, CLIENT_ID_MAX = 512 };
 
 static const struct source_type { sp_slice name; enum sp_source_type type; int from; } types[] = {
 	{ SP_LIT_INIT("jwt"), SP_SOURCE_JWT, 1 },
@@ -11,7 +11,7 @@ static const struct source_type { sp_slice name; enum sp_source_type type; int f
 	{ SP_LIT_INIT("anonymous"), SP_SOURCE_ANONYMOUS, 1 },
 	{ SP_LIT_INIT("peer"), SP_SOURCE_PEER, 2 },
 	{ SP_LIT_INIT("remote"), SP_SOURCE_REMOTE, 2 },
-	{ SP_LIT_INIT("introspection"), 0, 3 },
+	{ SP_LIT_INIT("introspection"), SP_SOURCE_INTROSPECTION, 3 },
 	{ SP_LIT_INIT("oauth"), 0, 4 },
 };
 
@@ -34,7 +34,7 @@ read_type(struct cfg *c, const struct node *n, struct cfg_source *s, struct item
 	const struct node *v = sp_node_get(n, "type");
 
 	if (v == NULL) {
-		ERR(c, n, "a source needs a `type`: jwt, remote, static, peer or anonymous");
+		ERR(c, n, "a source needs a `type`: jwt, remote, introspection, static, peer or anonymous");
 		return false;
 	}
 	if (!sp_cfg_text(c, v, "type", it))
@@ -157,6 +157,8 @@ read_issuer(struct cfg *c, const struct node *n, const struct item *type, struct
 {
 	const struct node *v = sp_node_get(n, "issuer");
 
+	if (v == NULL && s->type == SP_SOURCE_INTROSPECTION)
+		return;
 	if (v == NULL) {
 		ERR(c, n, "a source of type `%.*s` needs an `issuer`", SP_PRI(type->text));
 		return;
@@ -182,6 +184,36 @@ read_keys(struct cfg *c, const struct node *n, struct cfg_source *s)
 		return;
 	if (!sp_cfg_ref(c, v, "keys", &s->keys_ref))
 		s->keys.text.n = 0;
+}
+
+/* RFC 7662: who is asked, and what we are to them. */
+static void
+read_endpoint(struct cfg *c, const struct node *n, const struct item *type, struct cfg_source *s)
+{
+	const struct node *url = sp_node_get(n, "introspection_url"), *id = sp_node_get(n, "client_id");
+	const struct node *secret = sp_node_get(n, "client_secret");
+
+	if (url == NULL && s->type == SP_SOURCE_REMOTE) {
+		if (id != NULL || secret != NULL)
+			ERR(c, (id != NULL ? id : secret)->key, "`%s` needs an `introspection_url` beside it",
+			    id != NULL ? "client_id" : "client_secret");
+		return;
+	}
+	if (url == NULL)
+		ERR(c, n, "a source of type `%.*s` needs an `introspection_url`", SP_PRI(type->text));
+	else
+		(void)!sp_cfg_text(c, url, "introspection_url", &s->endpoint_url);
+	if (id == NULL)
+		ERR(c, n, "`introspection_url` needs a `client_id`: who we are to it");
+	else if (sp_cfg_text(c, id, "client_id", &s->client_id) && s->client_id.text.n > CLIENT_ID_MAX)
+		ERR(c, id, "`client_id` has over %d bytes", CLIENT_ID_MAX);
+	if (secret == NULL)
+		ERR(c, n, "`introspection_url` needs a `client_secret`: store the value by `sallyport vault set NAME`, then write "
+		    "vault:NAME");
+	else
+		(void)!sp_cfg_ref(c, secret, "client_secret", &s->client_secret);
+	if (sp_node_get(n, "keys") != NULL)
+		ERR(c, sp_node_get(n, "keys")->key, "`keys` beside `introspection_url`: the token is judged by one of them");
 }
 
 /* Fields of a request that mean something else, to us or to what stands in front of us. */
@@ -245,15 +277,18 @@ refuse_others(struct cfg *c, const struct node *n, const struct item *type, cons
 	static const char *const of_anonymous[] = {
 		"issuer", "audience", "keys", "claims", "header", "users", "require_scopes", "restrict_tag", "give_by_tag", NULL
 	};
+	static const char *const of_endpoint[] = { "introspection_url", "client_id", "client_secret", NULL };
 
 	refuse_keys(c, n, type, s->type == SP_SOURCE_STATIC ? of_static : s->type == SP_SOURCE_PEER ? of_peer :
 	    s->type == SP_SOURCE_ANONYMOUS ? of_anonymous : of_jwt);
+	if (s->type != SP_SOURCE_INTROSPECTION && s->type != SP_SOURCE_REMOTE)
+		refuse_keys(c, n, type, of_endpoint);
 }
 
-static bool
-reads_jwts(const struct cfg_source *s)
+bool
+sp_cfg_reads_claims(const struct cfg_source *s)
 {
-	return s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE;
+	return s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE || s->type == SP_SOURCE_INTROSPECTION;
 }
 
 static void
@@ -269,14 +304,16 @@ read_source(struct cfg *c, const struct node *n)
 	s->col = n->col;
 	read_source_name(c, sp_node_get(n, "name"), &type, s);
 	refuse_others(c, n, &type, s);
-	if (reads_jwts(s)) {
+	if (s->type == SP_SOURCE_INTROSPECTION || s->type == SP_SOURCE_REMOTE)
+		read_endpoint(c, n, &type, s);
+	if (sp_cfg_reads_claims(s)) {
 		read_issuer(c, n, &type, s);
 		read_keys(c, n, s);
 		read_list(c, n, "audience", &s->audience);
 	}
 	if (s->type == SP_SOURCE_STATIC)
 		read_header(c, n, s);
-	read_claims(c, reads_jwts(s) ? sp_node_get(n, "claims") : NULL, s);
+	read_claims(c, sp_cfg_reads_claims(s) ? sp_node_get(n, "claims") : NULL, s);
 	read_list(c, n, "users", &s->users);
 	read_scope_list(c, n, "require_scopes", &s->require_scopes);
 	read_list(c, n, "restrict_tag", &s->restrict_tag);
@@ -387,6 +424,9 @@ check_two(struct cfg *c, const struct cfg_source *s, const struct cfg_source *t)
 		    t->line);
 	else if (same && s->type == SP_SOURCE_STATIC && sp_eq(s->header.text, t->header.text))
 		ERR(c, &s->header, "two sources for one token: line %u takes it from this `header` already", t->line);
+	else if (s->endpoint_url.text.n != 0 && t->endpoint_url.text.n != 0)
+		ERR(c, &s->endpoint_url, "two sources for one token: line %u has an `introspection_url` already, and text that is no "
+		    "JWT goes to one of them only", t->line);
 	else if (same && (s->type == SP_SOURCE_ANONYMOUS || s->type == SP_SOURCE_PEER))
 		ERR(c, s, "line %u has %s source already", t->line, s->type == SP_SOURCE_PEER ? "a `peer`" : "an `anonymous`");
 	else if (sp_eq(s->name.text, t->name.text))
@@ -403,7 +443,7 @@ has_unix(const struct cfg *c)
 	return false;
 }
 
-/* Whoever says where tokens are to be had is published.  Without such a source the issuers of `jwt` are: a client that
+/* Whoever says where tokens are to be had is published.  Without such a source the issuers of the others are: a client that
  * follows RFC 9728 must find one. */
 static void
 publish(struct cfg *c)
@@ -413,7 +453,8 @@ publish(struct cfg *c)
 	for (uint32_t i = 0; i < c->nsources; i++)
 		remote = remote || c->sources[i].type == SP_SOURCE_REMOTE;
 	for (uint32_t i = 0; i < c->nsources; i++)
-		c->sources[i].published = c->sources[i].type == (remote ? SP_SOURCE_REMOTE : SP_SOURCE_JWT);
+		c->sources[i].published = c->sources[i].issuer.text.n != 0 && (remote ? c->sources[i].type == SP_SOURCE_REMOTE :
+		    sp_cfg_reads_claims(&c->sources[i]));
 }
 
 void

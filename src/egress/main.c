@@ -2,6 +2,7 @@
 #include "crypto/crypto.h"
 #include "egress/authority.h"
 #include "egress/egress.h"
+#include "egress/endpoint.h"
 #include "os/role.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ enum { REGION = 131072, REGION_EACH = 8192, REGION_MAX = 4 << 20 };
 struct egress_role {
 	struct sp_egress eg;
 	struct sp_authority *authority;		/* then `eg` is not used */
+	struct sp_endpoint *endpoint;		/* nor then */
 	struct sp_boot *boot;
 	struct sp_tls_context *tls;
 	uv_timer_t drain;
@@ -33,13 +35,23 @@ lock_region(const struct sp_boot *b, const struct sp_img_server *s, struct sp_er
 	return sp_secret_init(n > REGION_MAX ? REGION_MAX : n, b->isolation != SP_ISOLATION_AVAILABLE, NULL, e);
 }
 
-/* Locked memory is for the heads of its requests, as with every pool; there is no secret in them. */
+static enum sp_status
+make_endpoint(struct egress_role *r, uint32_t index, struct sp_err *e)
+{
+	struct sp_boot *b = r->boot;
+
+	return sp_endpoint_new(&(struct sp_endpoint_config){
+		.loop = b->loop, .img = &b->img, .index = index, .tls = r->tls, .counters = b->counters, .row = b->row,
+	}, &r->endpoint, e);
+}
+
+/* Locked memory is for the heads of its requests, as with every pool; only those to an endpoint have a secret in them. */
 static enum sp_status
 prepare_authority(struct egress_role *r, uint32_t index, struct sp_err *e)
 {
 	struct sp_boot *b = r->boot;
 	const struct sp_img_authority *a = SP_IMG_AT(&b->img, b->img.head->authorities, authority, index);
-	enum sp_status st = sp_secret_init(REGION, b->isolation != SP_ISOLATION_AVAILABLE, NULL, e);
+	enum sp_status st = sp_secret_init(a->source != 0 ? SP_ENDPOINT_REGION : REGION, b->isolation != SP_ISOLATION_AVAILABLE, NULL, e);
 
 	if (st == SP_OK)
 		st = sp_crypto_init(e);
@@ -47,6 +59,8 @@ prepare_authority(struct egress_role *r, uint32_t index, struct sp_err *e)
 		st = sp_tls_prepare(-1, &r->tls, e);
 	if (st != SP_OK)
 		return st;
+	if (a->source != 0)
+		return make_endpoint(r, index, e);
 	return sp_authority_new(&(struct sp_authority_config){
 		.loop = b->loop, .img = &b->img, .index = index, .incarnation = b->incarnation, .tls = r->tls,
 		.counters = b->counters, .row = b->row,
@@ -99,6 +113,8 @@ peer(void *ctx, const struct sp_m_peer *p, int fd)
 {
 	struct egress_role *r = ctx;
 
+	if (r->endpoint != NULL)
+		return sp_endpoint_peer(r->endpoint, (enum sp_role)p->role, fd);
 	if (r->authority != NULL)
 		return sp_authority_peer(r->authority, (enum sp_role)p->role, fd);
 	return sp_egress_peer(&r->eg, (enum sp_role)p->role, p->index, fd);
@@ -114,10 +130,21 @@ on_drain_over(uv_timer_t *t)
 }
 
 static void
+on_endpoint_over(uv_timer_t *t)
+{
+	finished(t->data);
+}
+
+static void
 drain(void *ctx, uint32_t ms)
 {
 	struct egress_role *r = ctx;
 
+	if (r->endpoint != NULL) {
+		/* Fronts of its generation may still have a caller to ask about. */
+		uv_timer_start(&r->drain, on_endpoint_over, ms, 0);
+		return;
+	}
 	if (r->authority != NULL) {
 		finished(r);		/* nobody waits for it */
 		return;

@@ -20,7 +20,7 @@ row_of(struct sp_front *f, const uint8_t hash[32])
 }
 
 sp_slice
-sp_ticket_find(struct sp_front *f, const uint8_t hash[32])
+sp_ticket_find(struct sp_front *f, uint32_t resource, const uint8_t hash[32])
 {
 	struct sp_kept_ticket *t;
 
@@ -28,16 +28,31 @@ sp_ticket_find(struct sp_front *f, const uint8_t hash[32])
 		return (sp_slice){ NULL, 0 };
 	t = row_of(f, hash);
 	for (uint32_t i = 0; i < WAYS; i++)
-		if (t[i].n != 0 && memcmp(t[i].hash, hash, 32) == 0) {
+		if (t[i].n != 0 && t[i].resource == resource && memcmp(t[i].hash, hash, 32) == 0) {
 			t[i].used = ++f->ticket_clock;
 			return sp_mem(t[i].text, t[i].n);
 		}
 	return (sp_slice){ NULL, 0 };
 }
 
+/* Tickets differ in length: who came by an introspection endpoint is in it. */
+static bool
+set_text(struct sp_kept_ticket *t, sp_slice text)
+{
+	char *fresh = malloc(text.n);
+
+	if (fresh == NULL)
+		return false;
+	memcpy(fresh, text.p, text.n);
+	free(t->text);
+	t->text = fresh;
+	t->n = (uint32_t)text.n;
+	return true;
+}
+
 /* In its row the one that was not used for longest goes. */
 static void
-ticket_keep(struct sp_front *f, const uint8_t hash[32], sp_slice text)
+ticket_keep(struct sp_front *f, const struct sp_ask *a, sp_slice text)
 {
 	struct sp_kept_ticket *t, *best;
 
@@ -45,18 +60,29 @@ ticket_keep(struct sp_front *f, const uint8_t hash[32], sp_slice text)
 		f->tickets = calloc(TICKETS, sizeof *f->tickets);
 	if (f->tickets == NULL)
 		return;
-	best = t = row_of(f, hash);
+	best = t = row_of(f, a->hash);
 	for (uint32_t i = 0; i < WAYS; i++) {
-		if (t[i].n != 0 && memcmp(t[i].hash, hash, 32) == 0) {
+		if (t[i].n != 0 && t[i].resource == a->resource && memcmp(t[i].hash, a->hash, 32) == 0) {
 			best = &t[i];
 			break;
 		}
 		if (t[i].used < best->used)
 			best = &t[i];
 	}
-	*best = (struct sp_kept_ticket){ .n = (uint32_t)text.n, .used = ++f->ticket_clock };
-	memcpy(best->hash, hash, sizeof best->hash);
-	memcpy(best->text, text.p, text.n);
+	if (!set_text(best, text))
+		return;
+	best->used = ++f->ticket_clock;
+	best->resource = a->resource;
+	memcpy(best->hash, a->hash, sizeof best->hash);
+}
+
+void
+sp_tickets_free(struct sp_front *f)
+{
+	for (uint32_t i = 0; f->tickets != NULL && i < TICKETS; i++)
+		free(f->tickets[i].text);
+	free(f->tickets);
+	f->tickets = NULL;
 }
 
 static void
@@ -67,34 +93,38 @@ peer_keep(struct sp_front *f, uint32_t request, sp_slice text)
 
 	if (c == NULL)
 		return;
-	if (c->mine == NULL)
-		c->mine = calloc(1, sizeof *t);
-	t = c->mine;
+	/* One block, which goes with the connection. */
+	t = malloc(sizeof *t + text.n);
 	if (t == NULL)
 		return;
-	t->n = (uint32_t)text.n;
+	*t = (struct sp_kept_ticket){ .n = (uint32_t)text.n, .text = (char *)(t + 1) };
 	memcpy(t->text, text.p, text.n);
+	free(c->mine);
+	c->mine = t;
 }
 
 /* ---------------------------------------------------------------- who waits */
 
+/* `no`: what keeper refused; NULL: nothing, or nothing else is left to ask. */
 static void
-answer(struct sp_conn *c, enum sp_status st)
+answer(struct sp_conn *c, enum sp_status st, const struct sp_ticket_no *no)
 {
 	struct sp_req *q = sp_req_of(c);
 
 	q->wait = SP_WAIT_NONE;
-	q->denied = st == SP_E_BAD_TOKEN;
+	q->denied = no != NULL;
+	if (no != NULL)
+		q->no = *no;
 	if (q->stream != NULL)
 		sp_stream_resume(c, st);
-	else if (st == SP_OK || st == SP_E_BAD_TOKEN)
+	else if (st == SP_OK || no != NULL)
 		sp_request_resume(c);
 	else
 		c->hub->svc->late(c);
 }
 
 static void
-wake(struct sp_front *f, enum sp_wait wait, uint32_t what, enum sp_status st)
+wake(struct sp_front *f, enum sp_wait wait, uint32_t what, enum sp_status st, const struct sp_ticket_no *no)
 {
 	struct sp_conn *c, *next;
 
@@ -103,7 +133,7 @@ wake(struct sp_front *f, enum sp_wait wait, uint32_t what, enum sp_status st)
 
 		next = c->next;
 		if (q != NULL && q->wait == wait && q->wait_for == what)
-			answer(c, st);
+			answer(c, st, no);
 	}
 }
 
@@ -121,7 +151,7 @@ sp_ask_restart(struct sp_front *f)
 
 		next = c->next;
 		if (q != NULL && (q->wait == SP_WAIT_TICKET || q->wait == SP_WAIT_KEYS))
-			answer(c, SP_OK);
+			answer(c, SP_OK, NULL);
 	}
 }
 
@@ -129,7 +159,7 @@ sp_ask_restart(struct sp_front *f)
 
 /* The open question about this token or connection, or a free place. */
 static struct sp_ask *
-find_ask(struct sp_front *f, const struct sp_ticket_need *need, uint32_t conn)
+find_ask(struct sp_front *f, const struct sp_ticket_need *need, uint32_t resource, uint32_t conn)
 {
 	uint64_t now = uv_now(f->loop);
 	struct sp_ask *spare = NULL;
@@ -141,23 +171,30 @@ find_ask(struct sp_front *f, const struct sp_ticket_need *need, uint32_t conn)
 			a->open = false;
 		if (!a->open)
 			spare = a;
-		else if (need->peer ? a->peer && a->conn == conn : !a->peer && memcmp(a->hash, need->token_hash, 32) == 0)
+		else if (need->peer ? a->peer && a->conn == conn : !a->peer && a->resource == resource && a->source == need->source &&
+		    memcmp(a->hash, need->token_hash, 32) == 0)
 			return a;
 	}
 	return spare;
 }
 
 static enum sp_status
-send_ask(struct sp_front *f, const struct sp_conn *c, uint32_t id, const struct sp_ticket_need *need)
+send_ask(struct sp_front *f, const struct sp_conn *c, const struct sp_ask *a, const struct sp_ticket_need *need)
 {
-	struct sp_m_ticket_ask m = { .id = id, .source = need->source, .alg = need->alg, .mac = need->mac, .input = need->input };
-	struct sp_m_id peer = { id };
+	struct sp_m_ticket_ask m = { .id = a->id, .source = need->source, .alg = need->alg, .mac = need->mac, .input = need->input };
+	struct sp_m_id peer = { a->id };
 	char buf[8];
 	struct sp_out o;
 
+	if (!need->peer && f->keeper == NULL)
+		return SP_E_UNAVAILABLE;
+	if (need->endpoint) {
+		sp_enc_token_ask(sp_chan_begin(f->keeper, SP_M_TOKEN_ASK),
+		    &(struct sp_m_token_ask){ .id = a->id, .source = a->source, .resource = a->resource, .token = need->input });
+		sp_chan_end(f->keeper);
+		return SP_OK;
+	}
 	if (!need->peer) {
-		if (f->keeper == NULL)
-			return SP_E_UNAVAILABLE;
 		memcpy(m.token_hash, need->token_hash, sizeof m.token_hash);
 		sp_enc_ticket_ask(sp_chan_begin(f->keeper, SP_M_TICKET_ASK), &m);
 		sp_chan_end(f->keeper);
@@ -174,15 +211,15 @@ enum sp_status
 sp_ask_ticket(struct sp_conn *c, struct sp_req *q, const struct sp_ticket_need *need)
 {
 	struct sp_front *f = sp_front_of(c);
-	struct sp_ask *a = find_ask(f, need, sp_conn_request(c));
+	struct sp_ask *a = find_ask(f, need, q->resource, sp_conn_request(c));
 
 	if (a == NULL)
 		return SP_E_UNAVAILABLE;
 	if (!a->open) {
 		*a = (struct sp_ask){ .id = ++f->next_ask, .peer = need->peer, .conn = sp_conn_request(c),
-		    .since_ms = uv_now(f->loop) };
+		    .endpoint = need->endpoint, .source = need->source, .resource = q->resource, .since_ms = uv_now(f->loop) };
 		memcpy(a->hash, need->token_hash, sizeof a->hash);
-		if (send_ask(f, c, a->id, need) != SP_OK)
+		if (send_ask(f, c, a, need) != SP_OK)
 			return SP_E_UNAVAILABLE;
 		a->open = true;
 	}
@@ -195,6 +232,7 @@ bool
 sp_ask_answered(struct sp_front *f, const struct sp_m_ticket *m)
 {
 	struct sp_ask a = { 0 };
+	struct sp_ticket_no no;
 
 	for (uint32_t i = 0; i < SP_ASKS; i++)
 		if (f->asks[i].open && f->asks[i].id == m->id) {
@@ -208,8 +246,10 @@ sp_ask_answered(struct sp_front *f, const struct sp_m_ticket *m)
 	if (m->status == SP_OK && a.peer)
 		peer_keep(f, a.conn, m->ticket);
 	else if (m->status == SP_OK)
-		ticket_keep(f, a.hash, m->ticket);
-	wake(f, SP_WAIT_TICKET, a.id, (enum sp_status)m->status);
+		ticket_keep(f, &a, m->ticket);
+	/* After an endpoint that says no, or nothing, the sources behind it have their turn. */
+	no = (struct sp_ticket_no){ a.source, (enum sp_status)m->status };
+	wake(f, SP_WAIT_TICKET, a.id, no.status, no.status == SP_E_BAD_TOKEN || (a.endpoint && no.status != SP_OK) ? &no : NULL);
 	return true;
 }
 
@@ -245,5 +285,5 @@ void
 sp_ask_keys_came(struct sp_front *f, uint32_t authority)
 {
 	f->wants[authority].open = false;
-	wake(f, SP_WAIT_KEYS, authority, SP_OK);
+	wake(f, SP_WAIT_KEYS, authority, SP_OK, NULL);
 }

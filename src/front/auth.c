@@ -23,9 +23,7 @@ sp_front_epoch(const struct sp_front *f)
 static bool
 is_vouched_for(const struct sp_front *f, const struct sp_principal *who)
 {
-	const struct sp_img_source *src = SP_IMG_AT(f->img, f->img->head->sources, source, who->source);
-
-	return src->keys_ref.n != 0;
+	return sp_source_needs_word(SP_IMG_AT(f->img, f->img->head->sources, source, who->source));
 }
 
 /* egress will have to see what keeper signed, so it is kept as long as the verifier remembers the caller by it. */
@@ -36,17 +34,22 @@ look_token(struct sp_front *f, struct sp_req *q, struct sp_ticket_need *need, st
 	uint64_t epoch = sp_front_epoch(f);
 	enum sp_status st = sp_verify_ticket(f->verifier, q->resource, q->token, q->ticket, now, epoch, &q->who, need, e);
 	uint8_t hash[32];
+	sp_slice kept;
 
+	/* Where tickets are kept the next one frees the one before: it is the request's only when it counts, and copied then. */
 	if (st == SP_E_TICKET) {
-		q->ticket = sp_ticket_find(f, need->token_hash);
-		if (q->ticket.n == 0)
+		kept = sp_ticket_find(f, q->resource, need->token_hash);
+		if (kept.n == 0)
 			return st;
-		return sp_verify_ticket(f->verifier, q->resource, q->token, q->ticket, now, epoch, &q->who, need, e);
+		st = sp_verify_ticket(f->verifier, q->resource, q->token, kept, now, epoch, &q->who, need, e);
+		if (st == SP_OK)
+			q->ticket = kept;
+		return st;
 	}
 	if (st != SP_OK || q->ticket.n != 0 || !is_vouched_for(f, q->who))
 		return st;
 	sp_sha256(q->token, hash);
-	q->ticket = sp_ticket_find(f, hash);
+	q->ticket = sp_ticket_find(f, q->resource, hash);
 	return st;
 }
 
@@ -55,9 +58,19 @@ static enum sp_status
 look_peer(struct sp_front *f, struct sp_conn *c, struct sp_req *q, struct sp_ticket_need *need, struct sp_err *e)
 {
 	const struct sp_kept_ticket *t = c->mine;
+	sp_slice mine = t == NULL ? nothing : sp_mem(t->text, t->n);
+	enum sp_status st = sp_verify_ticket(f->verifier, q->resource, nothing, mine, sp_now_s(), sp_front_epoch(f), &q->who, need, e);
 
-	q->ticket = t == NULL ? nothing : sp_mem(t->text, t->n);
-	return sp_verify_ticket(f->verifier, q->resource, nothing, q->ticket, sp_now_s(), sp_front_epoch(f), &q->who, need, e);
+	if (st == SP_OK)
+		q->ticket = mine;
+	return st;
+}
+
+/* keeper said no to what one source needed. */
+static enum sp_status
+look_further(struct sp_front *f, struct sp_req *q, struct sp_ticket_need *need, struct sp_err *e)
+{
+	return sp_verify_without(f->verifier, q->resource, q->token, &q->no, sp_now_s(), sp_front_epoch(f), &q->who, need, e);
 }
 
 static enum sp_status
@@ -65,6 +78,8 @@ look(struct sp_conn *c, struct sp_req *q, struct sp_ticket_need *need, struct sp
 {
 	struct sp_front *f = sp_front_of(c);
 
+	if (q->denied)
+		return look_further(f, q, need, e);
 	if (q->header != 0)
 		return sp_verify_from(f->verifier, q->header - 1, q->token, sp_now_s(), sp_front_epoch(f), &q->who, e);
 	if (q->token.n != 0)
@@ -124,8 +139,7 @@ judge(struct sp_conn *c, struct sp_req *q)
 {
 	struct sp_ticket_need need = { 0 };
 	struct sp_err e = { 0 };
-	enum sp_status st = q->denied ? sp_fail(&e, SP_E_BAD_TOKEN, NULL, "keeper says that it is not good") :
-	    look(c, q, &need, &e);
+	enum sp_status st = look(c, q, &need, &e);
 
 	if (st == SP_OK) {
 		/* Where tickets are kept another may come while this request waits for its turn. */
@@ -137,7 +151,7 @@ judge(struct sp_conn *c, struct sp_req *q)
 		sp_deny_request(sp_front_of(c), "peer.not_admitted", &e, nothing);
 		return no_credential(c, q);
 	}
-	st = q->denied ? st : wait_for_word(c, q, st, &need);
+	st = wait_for_word(c, q, st, &need);
 	if (st != SP_OK)
 		return refuse(c, q, st, &e);
 	if (c->state != SP_CONN_HELD)

@@ -203,7 +203,7 @@ sp_front_close(struct sp_front *f)
 	sp_out_free(&f->text);
 	sp_out_free(&f->note);
 	sp_arena_free(&f->forever);
-	free(f->tickets);
+	sp_tickets_free(f);
 	free(f->wants);
 	free(f->catalogs);
 	free(f->caps);

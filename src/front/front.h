@@ -43,10 +43,10 @@ struct sp_link {
 };
 
 /* What keeper signed for a token. */
-struct sp_kept_ticket { uint8_t hash[32]; uint32_t n, used; char text[SP_TICKET_MAX]; };
+struct sp_kept_ticket { uint8_t hash[32]; uint32_t resource, n, used; char *text; };
 
 /* One question to keeper; several requests may wait for its answer. */
-struct sp_ask { uint32_t id; bool open, peer; uint8_t hash[32]; uint32_t conn; uint64_t since_ms; };
+struct sp_ask { uint32_t id; bool open, peer, endpoint; uint8_t hash[32]; uint32_t conn, source, resource; uint64_t since_ms; };
 
 /* When the key set of an authority was last asked for. */
 struct sp_want { uint64_t asked_ms; bool asked, open; };
@@ -111,7 +111,8 @@ struct sp_req {
 	uint32_t header;		/* 0: Authorization; else 1 + index of the source whose own header it came in */
 	uint8_t	 wait;			/* enum sp_wait */
 	uint8_t	 tries;
-	bool	 denied;		/* keeper knows that the credential is not good */
+	bool	 denied;		/* keeper said `no` */
+	struct sp_ticket_no no;
 	uint32_t wait_for;
 	bool	 has_session;
 	uint32_t revision;		/* of the session */
@@ -178,7 +179,8 @@ SP_MUST enum sp_status sp_ask_keys(struct sp_conn *c, struct sp_req *q, uint32_t
 SP_MUST bool sp_ask_answered(struct sp_front *f, const struct sp_m_ticket *m);
 void sp_ask_keys_came(struct sp_front *f, uint32_t authority);
 void sp_ask_restart(struct sp_front *f);	/* another keeper: all questions are asked anew */
-sp_slice sp_ticket_find(struct sp_front *f, const uint8_t hash[32]);
+void sp_tickets_free(struct sp_front *f);
+sp_slice sp_ticket_find(struct sp_front *f, uint32_t resource, const uint8_t hash[32]);
 
 /* reply.c: what a request is answered with. */
 struct sp_front *sp_front_of(const struct sp_conn *c);

@@ -27,6 +27,20 @@ put(char **at, sp_slice s)
 }
 
 /* Moves the request out of its arena; NULL: no memory, nothing was changed. */
+static bool
+keep_ticket(struct sp_stream *s, sp_slice ticket)
+{
+	char *own = malloc(ticket.n + 1);
+
+	if (own == NULL)
+		return false;
+	memcpy(own, ticket.n == 0 ? "" : ticket.p, ticket.n);
+	free(s->ticket);
+	s->ticket = own;
+	s->q.ticket = sp_mem(own, ticket.n);
+	return true;
+}
+
 static struct sp_stream *
 hold(struct sp_conn *c, sp_slice uris)
 {
@@ -47,8 +61,11 @@ hold(struct sp_conn *c, sp_slice uris)
 	s->q.token = put(&at, q->token);
 	s->q.id = put(&at, q->id);
 	s->uris = put(&at, uris);
-	s->q.ticket = sp_mem(s->ticket, q->ticket.n);
-	memcpy(s->ticket, q->ticket.n == 0 ? "" : q->ticket.p, q->ticket.n);
+	if (!keep_ticket(s, q->ticket)) {
+		free(s);
+		return NULL;
+	}
+	s->looked_ms = uv_now(f->loop);
 	s->q.stream = s;
 	s->c = c;
 	s->room = n;
@@ -236,6 +253,7 @@ sp_stream_over(struct sp_conn *c)
 	sp_gauge(f->counters, f->row, SP_C_STREAMS, -1);
 	if (s->q.who != NULL)
 		sp_principal_drop(&s->q.who);
+	free(s->ticket);
 	explicit_bzero(s, sizeof *s + s->room);
 	free(s);
 }
@@ -270,11 +288,17 @@ look_again(struct sp_stream *s)
 		s->waits_since_ms = uv_now(sp_front_of(s->c)->loop);
 	if (st != SP_OK || s->q.ticket.p == s->ticket)
 		return st;
-	if (s->q.ticket.n > sizeof s->ticket)
-		return SP_E_BUG;
-	memcpy(s->ticket, s->q.ticket.n == 0 ? "" : s->q.ticket.p, s->q.ticket.n);
-	s->q.ticket = sp_mem(s->ticket, s->q.ticket.n);
-	return SP_OK;
+	return keep_ticket(s, s->q.ticket) ? SP_OK : SP_E_FULL;
+}
+
+/* What an introspection endpoint said counts as long as a ticket: a token that is taken back there ends here. */
+static bool
+is_stale(const struct sp_stream *s)
+{
+	const struct sp_front *f = sp_front_of(s->c);
+	const struct sp_img_source *src = SP_IMG_AT(f->img, f->img->head->sources, source, s->q.who->source);
+
+	return src->endpoint != 0 && uv_now(f->loop) - s->looked_ms >= SP_TICKET_S * 1000;
 }
 
 /* E23, D18: is its caller still who may have it?  False: it has ended, or waits for keeper's word. */
@@ -291,9 +315,10 @@ still_good(struct sp_stream *s)
 		finish(s);
 		return false;
 	}
-	if (epoch == s->epoch)
+	if (epoch == s->epoch && !is_stale(s))
 		return true;
 	s->epoch = epoch;
+	s->looked_ms = uv_now(f->loop);
 	st = look_again(s);
 	if (st != SP_OK && st != SP_E_TICKET)
 		finish(s);

@@ -19,7 +19,8 @@ struct sp_stream {
 	sp_slice uris;			/* listen: JSON array, or empty */
 	uint8_t	*heard;			/* one a server: it listens for us */
 	size_t	 room;			/* bytes of text */
-	char	 ticket[SP_TICKET_MAX];
+	char	*ticket;		/* its own copy of q.ticket */
+	uint64_t looked_ms;		/* when its caller was last looked at */
 	char	 text[];
 };
 

@@ -15,7 +15,8 @@ enum { SP_SHOWN_MAX = 64 };	/* bytes of the name that clients see */
 /* Most scopes, and tags; most steps of sp_img_find_tool() and sp_img_find_resource(); most of these. */
 enum { SP_IMAGE_SETS = 1024, SP_IMAGE_PROBES = 64, SP_IMAGE_RESOURCES = 257 };
 
-enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS, SP_SOURCE_REMOTE, SP_SOURCE_PEER };
+enum sp_source_type { SP_SOURCE_JWT = 1, SP_SOURCE_STATIC, SP_SOURCE_ANONYMOUS, SP_SOURCE_REMOTE, SP_SOURCE_PEER,
+	SP_SOURCE_INTROSPECTION };
 enum sp_place { SP_PLACE_HEADER = 1, SP_PLACE_QUERY, SP_PLACE_COOKIE };
 enum sp_server_kind { SP_SERVER_OPENAPI = 1, SP_SERVER_MANAGEMENT, SP_SERVER_MCP };
 enum sp_param_in { SP_IN_PATH = 1, SP_IN_QUERY, SP_IN_HEADER, SP_IN_COOKIE };

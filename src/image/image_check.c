@@ -171,6 +171,10 @@ sem_authority(struct ck *c, const struct sp_img_authority *r)
 	NEED(r->host.n != 0 && is_clean(c, r->host), authority, host, "empty or not clean");
 	NEED(is_path(c, r->path), authority, path, "not a path");
 	NEED(r->issuer.n != 0 || r->url.n != 0, authority, url, "nothing to ask");
+	NEED(r->source <= c->head->sources.n, authority, source, "no such source");
+	NEED(is_clean(c, r->client_id) && (r->client_id.n != 0) == (r->source != 0), authority, client_id, "not a client's");
+	NEED((r->client_secret.n != 0) == (r->source != 0), authority, client_secret, "not a client's");
+	NEED(r->source == 0 || r->url.n != 0, authority, url, "no endpoint");
 	return true;
 }
 
@@ -184,10 +188,13 @@ sem_account(struct ck *c, const struct sp_img_account *r)
 static bool
 sem_source(struct ck *c, const struct sp_img_source *r)
 {
-	RANGE(r, source, type, SP_SOURCE_JWT, SP_SOURCE_PEER);
+	RANGE(r, source, type, SP_SOURCE_JWT, SP_SOURCE_INTROSPECTION);
 	FLAG(r, source, own_audience);
 	FLAG(r, source, published);
 	NEED(r->authority <= c->head->authorities.n, source, authority, "no such authority");
+	NEED(r->endpoint <= c->head->authorities.n, source, endpoint, "no such authority");
+	NEED(r->endpoint != 0 || r->type != SP_SOURCE_INTROSPECTION, source, endpoint, "there is none");
+	NEED(r->endpoint == 0 || (r->authority == 0 && r->keys_ref.n == 0 && r->keys.n == 0), source, endpoint, "keys beside it");
 	NEED(r->header.n == 0 || is_token(c, r->header), source, header, "not a name");
 	NEED(r->name.n != 0 && is_clean(c, r->name), source, name, "empty or not clean");
 	NEED(is_scopes(c, r->require_scopes), source, require_scopes, "not a set of scopes");
@@ -442,6 +449,22 @@ tools_ok(struct ck *c, const struct sp_img_head *r)
 	return true;
 }
 
+/* Source and endpoint point at each other; nobody fetches keys from an endpoint. */
+static bool
+endpoints_ok(struct ck *c, const struct sp_img_head *r)
+{
+	const struct sp_img_source *src = (const struct sp_img_source *)(const void *)(c->base + r->sources.off);
+	const struct sp_img_authority *au = (const struct sp_img_authority *)(const void *)(c->base + r->authorities.off);
+
+	for (uint32_t i = 0; i < r->sources.n; i++) {
+		NEED(src[i].authority == 0 || au[src[i].authority - 1].source == 0, source, authority, "an endpoint");
+		NEED(src[i].endpoint == 0 || au[src[i].endpoint - 1].source == i + 1, source, endpoint, "another source's");
+	}
+	for (uint32_t i = 0; i < r->authorities.n; i++)
+		NEED(au[i].source == 0 || src[au[i].source - 1].endpoint == i + 1, authority, source, "which asks another");
+	return true;
+}
+
 static bool
 sem_head(struct ck *c, const struct sp_img_head *r)
 {
@@ -454,7 +477,7 @@ sem_head(struct ck *c, const struct sp_img_head *r)
 	NEED(is_clean(c, r->url) && is_clean(c, r->origin), head, url, "not clean");
 	RANGE(r, head, limit_in_flight, 0, UINT32_MAX);
 	RANGE(r, head, limit_calls, 0, UINT32_MAX);
-	return resources_ok(c, r) && tools_ok(c, r);
+	return endpoints_ok(c, r) && resources_ok(c, r) && tools_ok(c, r);
 }
 
 /* --- structure, from the table --- */

@@ -179,7 +179,7 @@ test_offences(void **state)
 		{ "no such type", 200, 0 },
 		{ "a type of others", SP_M_SECRET, 4 },
 		{ "the wrong way", SP_M_RESULT, 8 },
-		{ "one byte over the table", SP_M_CALL, 73729 },
+		{ "one byte over the table", SP_M_CALL, 77825 },
 		{ "all there is", SP_M_CALL, UINT32_MAX },
 		{ "a message that comes with descriptors only", SP_M_PEER, 16 },
 	};
@@ -469,7 +469,7 @@ test_large_and_many(void **state)
 	int fd = open_end(&s, SP_CHAN_STREAM, SP_EGRESS, SP_FRONT);
 	size_t total = 0, messages = 0;
 
-	for (size_t len = 1; len <= 73728; len = len * 3 + 1) {
+	for (size_t len = 1; len <= 77824; len = len * 3 + 1) {
 		for (size_t k = 0; k < 3; k++) {
 			size_t n = frame(buf, SP_M_CALL, len, 'x'), at = 0;
 
@@ -484,10 +484,10 @@ test_large_and_many(void **state)
 			messages++;
 		}
 	}
-	put(fd, buf, frame(buf, SP_M_CALL, 73728, 'y'));
+	put(fd, buf, frame(buf, SP_M_CALL, 77824, 'y'));
 	turn(4);
 	assert_int_equal(s.n, messages + 1);
-	assert_int_equal(s.bytes, total + 73728);
+	assert_int_equal(s.bytes, total + 77824);
 	assert_int_equal(s.head[0], 'y');
 	finish(&s, fd);
 

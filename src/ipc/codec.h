@@ -36,7 +36,7 @@ const struct sp_msgrule *sp_msgrule(unsigned type);		/* NULL: no such message */
 SP_MUST bool sp_msg_admit(enum sp_role from, enum sp_role to, unsigned type, size_t len, unsigned nfds);
 
 /* Bytes of arguments or result that may be under way per call and direction before a CREDIT must come. */
-enum { SP_NAME_MAX = 4096, SP_IPC_ID_MAX = 1600, SP_TICKET_MAX = 320 };
+enum { SP_NAME_MAX = 4096, SP_IPC_ID_MAX = 1600, SP_TICKET_MAX = 4096, SP_IPC_TOKEN_MAX = 16384 };
 enum { SP_CREDIT = 262144, SP_DATA_MAX = 65536, SP_INLINE_MAX = 49152 };
 
 /* nmetrics: so many of nlisten, the last; row: of the counters. */
@@ -79,6 +79,9 @@ struct sp_m_catalog { uint32_t serial, known, items, caps; sp_slice instructions
 struct sp_m_keys { uint32_t authority, serial, status; sp_slice text; };	/* status: SP_OK and a JWKS of public keys, or SP_E_UNAVAILABLE */
 struct sp_m_keys_ok { uint32_t authority, serial; };
 struct sp_m_ticket_ask { uint32_t id, source, alg; uint8_t token_hash[32]; sp_slice mac, input; };	/* alg: enum sp_alg, HS* */
+struct sp_m_token_ask { uint32_t id, source, resource; sp_slice token; };			/* also INTROSPECT */
+/* status: SP_OK and who bears it, in the lists of oauth/statement.h; SP_E_BAD_TOKEN; SP_E_UNAVAILABLE.  ends_s: of the token. */
+struct sp_m_introspected { uint32_t id, status; int64_t ends_s; sp_slice user, issuer, client_id, scopes, tags; };
 struct sp_m_ticket { uint32_t id, status; sp_slice ticket; };
 struct sp_m_session_new { uint32_t id, revision, caps; uint8_t who[32]; };	/* revision: enum sp_mcp_revision; who: sp_principal_mark() */
 struct sp_m_session { uint32_t id, status; sp_slice text; };			/* the value of Mcp-Session-Id */
@@ -137,7 +140,7 @@ enum sp_admin_op {
 #define SP_CODECS(X) X(boot) X(peer) X(drain) X(gen) X(text) X(call) X(result) X(data) X(credit) X(call_error) X(id) \
 	X(token) X(hash) X(secret) X(ask) X(answer) X(dial) X(dial_error) X(dialed) X(note) X(annul) X(listen) X(item) \
 	X(catalog) X(keys) X(keys_ok) X(ticket_ask) X(ticket) X(session_new) X(session) X(session_end) X(dial_host) X(run) \
-	X(ran) X(run_ended) X(check) X(checked)
+	X(ran) X(run_ended) X(check) X(checked) X(token_ask) X(introspected)
 #define SP_CODEC_DECL(x) \
 	void sp_enc_##x(struct sp_out *o, const struct sp_m_##x *m); \
 	SP_MUST bool sp_dec_##x(sp_slice body, struct sp_m_##x *m);

@@ -106,6 +106,24 @@ look_ticket_ask(sp_slice b, const struct sp_m_ticket_ask *m)
 }
 
 static void
+look_token_ask(sp_slice b, const struct sp_m_token_ask *m)
+{
+	inside(b, m->token);
+	must(m->token.n > 0 && m->token.n <= SP_IPC_TOKEN_MAX);
+}
+
+static void
+look_introspected(sp_slice b, const struct sp_m_introspected *m)
+{
+	inside(b, m->user);
+	inside(b, m->issuer);
+	inside(b, m->client_id);
+	inside(b, m->scopes);
+	inside(b, m->tags);
+	must(m->ends_s >= 0 && (m->status == SP_OK) == (m->user.n > 0));
+}
+
+static void
 look_result(sp_slice b, const struct sp_m_result *m)
 {
 	inside(b, m->part);

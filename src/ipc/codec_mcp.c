@@ -181,6 +181,69 @@ sp_dec_ticket_ask(sp_slice body, struct sp_m_ticket_ask *m)
 	return true;
 }
 
+void
+sp_enc_token_ask(struct sp_out *o, const struct sp_m_token_ask *m)
+{
+	sp_out_be(o, m->id, 4);
+	sp_out_be(o, m->source, 4);
+	sp_out_be(o, m->resource, 4);
+	sp_out_slice(o, m->token);
+}
+
+bool
+sp_dec_token_ask(sp_slice body, struct sp_m_token_ask *m)
+{
+	struct sp_rd r = { body, false };
+	struct sp_m_token_ask v = { 0 };
+
+	v.id = rd32(&r);
+	v.source = rd32(&r);
+	v.resource = rd32(&r);
+	v.token = sp_rd_rest(&r, SP_IPC_TOKEN_MAX);
+	if (!sp_rd_done(&r) || v.token.n == 0)
+		return false;
+	*m = v;
+	return true;
+}
+
+void
+sp_enc_introspected(struct sp_out *o, const struct sp_m_introspected *m)
+{
+	sp_out_be(o, m->id, 4);
+	sp_out_be(o, m->status, 4);
+	sp_out_be(o, (uint64_t)m->ends_s, 8);
+	sp_out_lv(o, m->user, 2);
+	sp_out_lv(o, m->issuer, 2);
+	sp_out_lv(o, m->client_id, 2);
+	sp_out_lv(o, m->scopes, 2);
+	sp_out_lv(o, m->tags, 2);
+}
+
+/* Somebody or nobody: a user only with SP_OK. */
+bool
+sp_dec_introspected(sp_slice body, struct sp_m_introspected *m)
+{
+	struct sp_rd r = { body, false };
+	struct sp_m_introspected v = { 0 };
+	const size_t max = max_of(SP_M_INTROSPECTED);
+	uint64_t ends;
+
+	v.id = rd32(&r);
+	v.status = rd_enum(&r, SP_STATUS_COUNT);
+	ends = sp_rd_be(&r, 8);
+	v.user = sp_rd_lv(&r, 2, max);
+	v.issuer = sp_rd_lv(&r, 2, max);
+	v.client_id = sp_rd_lv(&r, 2, max);
+	v.scopes = sp_rd_lv(&r, 2, max);
+	v.tags = sp_rd_lv(&r, 2, max);
+	v.ends_s = (int64_t)ends;
+	if (!sp_rd_done(&r) || ends > INT64_MAX || (v.status == SP_OK) != (v.user.n != 0) ||
+	    (v.status != SP_OK && v.status != SP_E_BAD_TOKEN && v.status != SP_E_UNAVAILABLE))
+		return false;
+	*m = v;
+	return true;
+}
+
 /* id, status, and text only with SP_OK. */
 static bool
 dec_reply(sp_slice body, enum sp_msg type, uint32_t *id, uint32_t *status, sp_slice *text)

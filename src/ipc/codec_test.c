@@ -34,6 +34,9 @@ static const struct sp_m_catalog catalog = { 2, 1, 1, 7, SP_LIT_INIT("Ask first.
 static const struct sp_m_keys keys = { 1, 2, SP_OK, SP_LIT_INIT("{\"keys\":[]}") };
 static const struct sp_m_keys_ok keys_ok = { 1, 2 };
 static const struct sp_m_ticket_ask ticket_ask = { 3, 0, 9, { 4 }, SP_LIT_INIT("mac"), SP_LIT_INIT("a.b") };
+static const struct sp_m_token_ask token_ask = { 3, 1, 2, SP_LIT_INIT("opaque&token=x") };
+static const struct sp_m_introspected introspected = { 3, SP_OK, INT64_MAX, SP_LIT_INIT("ann"), SP_LIT_INIT("https://as.example"),
+	SP_LIT_INIT("cli"), SP_LIT_INIT("\0\3dns"), SP_LIT_INIT("") };
 static const struct sp_m_ticket ticket = { 3, SP_OK, SP_LIT_INIT("signed") };
 static const struct sp_m_session_new session_new = { 3, 2, 1, { 7 } };
 static const struct sp_m_session session = { 3, SP_OK, SP_LIT_INIT("id") };
@@ -201,8 +204,8 @@ test_admission(void **state)
 	static const struct {
 		const char *name; enum sp_role from, to; unsigned type; size_t len; unsigned nfds; bool ok;
 	} rows[] = {
-		{ "call", SP_FRONT, SP_EGRESS, SP_M_CALL, 73728, 0, true },
-		{ "call over its size", SP_FRONT, SP_EGRESS, SP_M_CALL, 73729, 0, false },
+		{ "call", SP_FRONT, SP_EGRESS, SP_M_CALL, 77824, 0, true },
+		{ "call over its size", SP_FRONT, SP_EGRESS, SP_M_CALL, 77825, 0, false },
 		{ "call with a descriptor", SP_FRONT, SP_EGRESS, SP_M_CALL, 10, 1, false },
 		{ "call the wrong way", SP_EGRESS, SP_FRONT, SP_M_CALL, 10, 0, false },
 		{ "call to keeper", SP_FRONT, SP_KEEPER, SP_M_CALL, 10, 0, false },

@@ -227,3 +227,14 @@ sp_jws_peek_iss(struct sp_arena *a, sp_slice compact)
 	iss = SP_JGET(o, "iss");
 	return sp_jis_str(iss) ? sp_jtext(iss) : (sp_slice){ NULL, 0 };
 }
+
+bool
+sp_jws_has_form(struct sp_arena *a, sp_slice compact)
+{
+	struct sp_jws_parts t;
+	sp_slice header;
+	sp_jval *o;
+
+	return sp_jws_split(compact, &t) == SP_OK && decoded(a, t.header, &header) &&
+	    sp_json_read_arena(a, header, SP_JSON_DEFAULT, &o, NULL) == SP_OK && sp_jis_str(SP_JGET(o, "alg"));
+}

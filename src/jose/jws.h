@@ -44,6 +44,8 @@ SP_MUST enum sp_status sp_jws_open_mac(struct sp_arena *a, sp_slice compact, str
 /* The protected header of what looks like a JWS, unverified: a known algorithm, no crit.  In the arena. */
 struct sp_jws_head { enum sp_alg alg; bool has_kid; sp_slice kid; };
 SP_MUST enum sp_status sp_jws_peek_head(struct sp_arena *a, sp_slice compact, struct sp_jws_head *out, struct sp_err *e);
+/* Has it the form of a JWS: three parts, and a header that names an algorithm, known or not? */
+SP_MUST bool sp_jws_has_form(struct sp_arena *a, sp_slice compact);
 /* The unverified `iss`, only for choosing which source to ask; {NULL,0} when it cannot be read. In the arena. */
 sp_slice sp_jws_peek_iss(struct sp_arena *a, sp_slice compact);
 

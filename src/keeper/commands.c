@@ -364,6 +364,8 @@ want_of_image(struct sp_keeper *k, const struct sp_image *img)
 	}
 	for (uint32_t i = 0; i < h->sources.n; i++)
 		want(k, sp_img_str(img, SP_IMG_AT(img, h->sources, source, i)->keys_ref));
+	for (uint32_t i = 0; i < h->authorities.n; i++)
+		want(k, sp_img_str(img, SP_IMG_AT(img, h->authorities, authority, i)->client_secret));
 }
 
 static void

@@ -168,6 +168,42 @@ server_of(const struct sp_keeper *k, const struct sp_kpeer *p, const struct sp_i
 	return SP_IMG_AT(*img, (*img)->head->servers, server, p->who.index);
 }
 
+/* The introspection endpoint whose egress this is; NULL: it is none. */
+static const struct sp_img_authority *
+endpoint_of(const struct sp_keeper *k, const struct sp_kpeer *p, const struct sp_image **img)
+{
+	const struct sp_img_authority *a;
+	uint32_t servers;
+
+	*img = sp_keeper_image(k, p->who.generation);
+	servers = *img == NULL ? 0 : (*img)->head->servers.n;
+	if (p->who.role != SP_EGRESS || *img == NULL || p->who.index < servers ||
+	    p->who.index - servers >= (*img)->head->authorities.n)
+		return NULL;
+	a = SP_IMG_AT(*img, (*img)->head->authorities, authority, p->who.index - servers);
+	return a->source != 0 ? a : NULL;
+}
+
+/* What we are to this endpoint, as its one grant. */
+static void
+send_client(struct sp_keeper *k, struct sp_kpeer *p, const struct sp_image *img, const struct sp_img_authority *a)
+{
+	struct sp_m_secret m = { .grant = 0 };
+	struct sp_err e = { 0 };
+
+	if (sp_keeper_resolve(k, sp_img_str(img, a->client_secret), &e) == SP_OK) {
+		m.value = sp_secret_peek(k->value);
+		sp_enc_secret(sp_chan_begin(p->ch, SP_M_SECRET), &m);
+		sp_chan_end(p->ch);
+		sp_secret_cut(k->value, 0);
+	} else {
+		sp_log(SP_ERROR, "secret.unresolved", SP_S("endpoint", sp_img_str(img, a->url)),
+		    SP_S("ref", sp_img_str(img, a->client_secret)), SP_C("why", e.log));
+	}
+	(void)sp_chan_begin(p->ch, SP_M_SECRET_SYNC);
+	sp_chan_end(p->ch);
+}
+
 static bool
 uses(const struct sp_image *img, const struct sp_img_server *s, sp_slice ref)
 {
@@ -179,16 +215,18 @@ uses(const struct sp_image *img, const struct sp_img_server *s, sp_slice ref)
 
 /* While the vault is locked, or a command has not run yet, calls of those who need it wait. */
 static bool
+not_there_yet(const struct sp_keeper *k, sp_slice ref)
+{
+	return (k->locked && sp_starts(ref, SP_LIT(VAULT))) ||
+	    (sp_keeper_is_command(ref) && !sp_keeper_command_decided(k, ref));
+}
+
+static bool
 must_wait(const struct sp_keeper *k, const struct sp_image *img, const struct sp_img_server *s)
 {
-	for (uint32_t i = 0; i < s->grants.n; i++) {
-		sp_slice ref = sp_img_str(img, SP_IMG_AT(img, s->grants, grant, i)->ref);
-
-		if (k->locked && sp_starts(ref, SP_LIT(VAULT)))
+	for (uint32_t i = 0; i < s->grants.n; i++)
+		if (not_there_yet(k, sp_img_str(img, SP_IMG_AT(img, s->grants, grant, i)->ref)))
 			return true;
-		if (sp_keeper_is_command(ref) && !sp_keeper_command_decided(k, ref))
-			return true;
-	}
 	return false;
 }
 
@@ -197,7 +235,10 @@ sp_keeper_secrets(struct sp_keeper *k, struct sp_kpeer *p)
 {
 	const struct sp_image *img;
 	const struct sp_img_server *s = server_of(k, p, &img);
+	const struct sp_img_authority *a = endpoint_of(k, p, &img);
 
+	if (a != NULL && !not_there_yet(k, sp_img_str(img, a->client_secret)))
+		send_client(k, p, img, a);
 	/* No SYNC: they wait. */
 	if (s == NULL || must_wait(k, img, s))
 		return;
@@ -230,8 +271,9 @@ sp_keeper_changed(struct sp_keeper *k, sp_slice ref)
 	for (struct sp_kpeer *p = k->peers; p != NULL; p = p->next) {
 		const struct sp_image *img;
 		const struct sp_img_server *s = server_of(k, p, &img);
+		const struct sp_img_authority *a = endpoint_of(k, p, &img);
 
-		if (s != NULL && uses(img, s, ref))
+		if ((s != NULL && uses(img, s, ref)) || (a != NULL && sp_eq(sp_img_str(img, a->client_secret), ref)))
 			sp_keeper_secrets(k, p);
 		if (sp_eq(ref, SP_LIT(VAULT MANAGEMENT)))
 			sp_keeper_manage_key(k, p);

@@ -296,6 +296,7 @@ on_tick(uv_timer_t *t)
 {
 	sp_keeper_tick_controls(t->data);
 	sp_keeper_tick_keys(t->data);
+	sp_keeper_tick_questions(t->data);
 	sp_keeper_tick_commands(t->data);
 }
 

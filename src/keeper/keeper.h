@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 #include "keeper/audit.h"
+#include "oauth/statement.h"
 #include "os/role.h"
 
 enum {
@@ -44,6 +45,7 @@ struct sp_kcommand {
 };
 
 struct sp_kkeys;
+struct sp_kquestion;
 
 /* Somebody at control.sock. */
 struct sp_kcontrol {
@@ -73,11 +75,12 @@ struct sp_keeper {
 	struct sp_kref *refs;
 	struct sp_kkeys *keysets;
 	struct sp_kcommand *commands;
+	struct sp_kquestion *questions;	/* that introspection endpoints have not answered yet */
 	struct sp_secret *value;	/* one value on its way */
 	struct sp_secret *sign;		/* the key of statements */
 	uint8_t public_key[32];		/* its public half */
 	uint32_t npeers, ncontrols, nrefs, nkeysets, ncommands, newest;
-	uint32_t keys_serial, run_id;
+	uint32_t keys_serial, run_id, nquestions, question_id;
 	uint64_t said[64];		/* what was said about unfit secrets, as hashes */
 	uint32_t nsaid;
 	uint64_t started_ms;
@@ -117,6 +120,15 @@ SP_MUST bool sp_keeper_on_ticket_ask(struct sp_kpeer *p, sp_slice body, int fd);
 SP_MUST bool sp_keeper_on_peer_ask(struct sp_kpeer *p, sp_slice body, int fd);
 SP_MUST bool sp_keeper_on_session_new(struct sp_kpeer *p, sp_slice body, int fd);
 SP_MUST bool sp_keeper_on_session_end(struct sp_kpeer *p, sp_slice body, int fd);
+
+/* A ticket, signed here, or why there is none. */
+void sp_keeper_answer_ticket(struct sp_kpeer *p, uint32_t id, enum sp_status st, const struct sp_statement *s);
+
+/* questions.c: tokens that introspection endpoints judge */
+void sp_keeper_questions_without(struct sp_keeper *k, const struct sp_kpeer *p);	/* it asks no more, and answers no more */
+void sp_keeper_tick_questions(struct sp_keeper *k);
+SP_MUST bool sp_keeper_on_token_ask(struct sp_kpeer *p, sp_slice body, int fd);
+SP_MUST bool sp_keeper_on_introspected(struct sp_kpeer *p, sp_slice body, int fd);
 
 /* keysets.c: key sets that are passed on */
 void sp_keeper_say_keys(struct sp_keeper *k, struct sp_kpeer *p);

@@ -209,6 +209,8 @@ static const struct { bool (*take)(struct sp_kpeer *p, sp_slice body, int fd); b
 	[SP_M_KEYS] = { sp_keeper_on_keys, false },
 	[SP_M_KEYS_OK] = { sp_keeper_on_keys_ok, false },
 	[SP_M_KEYS_WANT] = { sp_keeper_on_keys_want, false },
+	[SP_M_TOKEN_ASK] = { sp_keeper_on_token_ask, false },
+	[SP_M_INTROSPECTED] = { sp_keeper_on_introspected, false },
 	[SP_M_TICKET_ASK] = { sp_keeper_on_ticket_ask, false },
 	[SP_M_SESSION_NEW] = { sp_keeper_on_session_new, false },
 	[SP_M_SESSION_END] = { sp_keeper_on_session_end, false },
@@ -240,6 +242,7 @@ drop_peer(struct sp_kpeer *p)
 		break;
 	}
 	sp_keeper_keys_without(p->k, p);
+	sp_keeper_questions_without(p->k, p);
 	if (p->who.role == SP_SPAWNER)
 		sp_keeper_spawner_gone(p->k);
 	sp_chan_free(&p->ch);

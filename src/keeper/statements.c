@@ -97,11 +97,11 @@ sign(const struct sp_keeper *k, const struct sp_statement *s, struct sp_out *o)
 
 /* ---------------------------------------------------------------- tickets */
 
-static void
-answer(struct sp_kpeer *p, uint32_t id, enum sp_status st, const struct sp_statement *s)
+void
+sp_keeper_answer_ticket(struct sp_kpeer *p, uint32_t id, enum sp_status st, const struct sp_statement *s)
 {
 	struct sp_m_ticket m = { .id = id, .status = (uint32_t)st };
-	char buf[SP_STATEMENT_MAX], body[512];
+	char buf[SP_STATEMENT_MAX], body[SP_STATEMENT_MAX + 16];
 	struct sp_out o, packet;
 
 	sp_out_init(&o, buf, sizeof buf);
@@ -226,7 +226,7 @@ sp_keeper_on_ticket_ask(struct sp_kpeer *p, sp_slice body, int fd)
 		return false;
 	memcpy(s.token, q.token_hash, sizeof s.token);
 	st = p->k->signs ? judge(p->k, img, &q, &s) : SP_E_UNAVAILABLE;
-	answer(p, q.id, st, &s);
+	sp_keeper_answer_ticket(p, q.id, st, &s);
 	return true;
 }
 
@@ -272,9 +272,9 @@ sp_keeper_on_peer_ask(struct sp_kpeer *p, sp_slice body, int fd)
 	sp_statement_source(sp_img_str(img, src->name), s.source);
 	if (!peer_uid(fd, &s.uid)) {
 		sp_log(SP_WARN, "peer.no_uid", SP_U("front", p->who.index));
-		answer(p, q.id, SP_E_BAD_TOKEN, NULL);
+		sp_keeper_answer_ticket(p, q.id, SP_E_BAD_TOKEN, NULL);
 	} else {
-		answer(p, q.id, p->k->signs ? SP_OK : SP_E_UNAVAILABLE, &s);
+		sp_keeper_answer_ticket(p, q.id, p->k->signs ? SP_OK : SP_E_UNAVAILABLE, &s);
 	}
 	return true;
 }

@@ -39,7 +39,7 @@ sp_introspect_head_room(const struct sp_introspect_client *c)
 static inline size_t
 sp_introspect_body_room(const struct sp_introspect_client *c, sp_slice token)
 {
-	return 3 * (token.n + c->id.n + c->secret.n) + 8192;
+	return 3 * (token.n + c->id.n + c->secret.n) + (c->how == SP_INTROSPECT_JWT ? 8192 : 256);
 }
 
 /* What stands in `secret`: a private key (JWT), or text that is sent as it is (BASIC). */

@@ -7,6 +7,73 @@ enum { VERSION = 1, SIG = 64 };
 /* Nothing else that the key might ever sign begins like this. */
 static const sp_slice context = SP_LIT_INIT("sallyport statement 1");
 
+/* ---------------------------------------------------------------- what somebody else said */
+
+void
+sp_told_add(struct sp_out *list, sp_slice name)
+{
+	sp_out_lv(list, name, 2);
+}
+
+bool
+sp_told_next(sp_slice *list, sp_slice *name)
+{
+	struct sp_rd r = { *list, false };
+	sp_slice s = sp_rd_lv(&r, 2, SP_TOLD_LIST);
+
+	if (list->n == 0 || r.bad || s.n == 0)
+		return false;
+	*name = s;
+	*list = r.in;
+	return true;
+}
+
+static bool
+is_list(sp_slice s)
+{
+	sp_slice name;
+
+	if (s.n > SP_TOLD_LIST)
+		return false;
+	while (sp_told_next(&s, &name))
+		;
+	return s.n == 0;
+}
+
+bool
+sp_told_fits(const struct sp_told *t)
+{
+	return t->user.n != 0 && t->user.n <= SP_TOLD_TEXT && t->issuer.n <= SP_TOLD_TEXT && t->client_id.n <= SP_TOLD_TEXT &&
+	    t->ends_s > 0 && is_list(t->scopes) && is_list(t->tags);
+}
+
+static void
+write_told(struct sp_out *o, const struct sp_told *t)
+{
+	sp_out_be(o, (uint64_t)t->ends_s, 8);
+	sp_out_lv(o, t->user, 2);
+	sp_out_lv(o, t->issuer, 2);
+	sp_out_lv(o, t->client_id, 2);
+	sp_out_lv(o, t->scopes, 2);
+	sp_out_lv(o, t->tags, 2);
+}
+
+static bool
+read_told(struct sp_rd *r, struct sp_told *t)
+{
+	uint64_t ends = sp_rd_be(r, 8);
+
+	t->user = sp_rd_lv(r, 2, SP_TOLD_TEXT);
+	t->issuer = sp_rd_lv(r, 2, SP_TOLD_TEXT);
+	t->client_id = sp_rd_lv(r, 2, SP_TOLD_TEXT);
+	t->scopes = sp_rd_lv(r, 2, SP_TOLD_LIST);
+	t->tags = sp_rd_lv(r, 2, SP_TOLD_LIST);
+	t->ends_s = ends > INT64_MAX ? 0 : (int64_t)ends;
+	return !r->bad && sp_told_fits(t);
+}
+
+/* ---------------------------------------------------------------- statements */
+
 void
 sp_statement_write(struct sp_out *o, const struct sp_statement *s)
 {
@@ -27,6 +94,13 @@ sp_statement_write(struct sp_out *o, const struct sp_statement *s)
 		sp_out_add(o, s->random, sizeof s->random);
 		sp_out_be(o, s->revision, 4);
 		sp_out_be(o, s->caps, 4);
+		return;
+	case SP_STATEMENT_TOLD:
+		sp_out_add(o, s->source, sizeof s->source);
+		sp_out_add(o, s->token, sizeof s->token);
+		sp_out_add(o, s->resource, sizeof s->resource);
+		sp_out_be(o, s->epoch, 8);
+		write_told(o, &s->told);
 	}
 }
 
@@ -74,6 +148,12 @@ read_fields(sp_slice body, struct sp_statement *s)
 		s->revision = (uint32_t)sp_rd_be(&r, 4);
 		s->caps = (uint32_t)sp_rd_be(&r, 4);
 		return sp_rd_done(&r);
+	case SP_STATEMENT_TOLD:
+		fixed(&r, s->source, sizeof s->source);
+		fixed(&r, s->token, sizeof s->token);
+		fixed(&r, s->resource, sizeof s->resource);
+		s->epoch = sp_rd_be(&r, 8);
+		return read_told(&r, &s->told) && sp_rd_done(&r);
 	}
 	return false;
 }

@@ -28,7 +28,7 @@ public_of(const struct sp_testkey *k)
 static void
 sign(const struct sp_testkey *k, struct sp_out *o)
 {
-	char buf[1024];
+	char buf[2 * SP_STATEMENT_MAX];
 	struct sp_out text;
 
 	sp_out_init(&text, buf, sizeof buf);
@@ -50,6 +50,10 @@ session(void)
 static const struct sp_statement kinds[] = {
 	{ .kind = SP_STATEMENT_MAC, .expires_s = NOW + 60, .source = "source of names", .token = "hash of some token or other" },
 	{ .kind = SP_STATEMENT_PEER, .expires_s = NOW + 60, .source = "source of names", .uid = UINT32_MAX },
+	{ .kind = SP_STATEMENT_TOLD, .expires_s = NOW + 60, .source = "source of names", .token = "hash of some token or other",
+	    .resource = "hash of a url", .epoch = UINT64_MAX, .told = { SP_LIT_INIT("ann"), SP_LIT_INIT("https://as.example"),
+	    SP_LIT_INIT("cli"), SP_LIT_INIT("\0\10dns:read\0\3x y"), SP_LIT_INIT("\0\3ops"), INT64_MAX } },
+	{ .kind = SP_STATEMENT_TOLD, .expires_s = NOW + 60, .told = { .user = SP_LIT_INIT("u"), .ends_s = NOW + 60 } },
 	{ .kind = SP_STATEMENT_SESSION, .expires_s = NOW + 86400, .who = "a mark", .random = "random", .revision = 2, .caps = 7 },
 };
 
@@ -157,6 +161,43 @@ test_text(void **state)
 		CHECK("E22 visible ASCII only", text[i] > 0x20 && text[i] < 0x7f);
 }
 
+/* What an endpoint said: within its limits, and lists that are lists. */
+static void
+test_told(void **state)
+{
+	static const struct { const char *name; size_t user, client, scopes; const char *list; size_t nlist; bool fits; } rows[] = {
+		{ "all as long as it may be", SP_TOLD_TEXT, SP_TOLD_TEXT, SP_TOLD_LIST, NULL, 0, true },
+		{ "no user", 0, 1, 0, NULL, 0, false },
+		{ "R06 a user too long", SP_TOLD_TEXT + 1, 1, 0, NULL, 0, false },
+		{ "R06 a client too long", 1, SP_TOLD_TEXT + 1, 0, NULL, 0, false },
+		{ "R06 scopes too long", 1, 1, SP_TOLD_LIST + 4, NULL, 0, false },
+		{ "a name that is cut off", 1, 1, 0, "\0\4dns", 5, false },
+		{ "a length alone", 1, 1, 0, "\0", 1, false },
+		{ "an empty name", 1, 1, 0, "\0\0", 2, false },
+		{ "bytes behind", 1, 1, 0, "\0\1a\0", 4, false },
+	};
+	char text[SP_TOLD_LIST + 8], list[SP_TOLD_LIST + 8];
+
+	memset(text, 'u', sizeof text);
+	for (size_t i = 0; i < sizeof list; i += 4)
+		memcpy(list + i, "\0\2ab", 4);
+	for (size_t i = 0; i < SP_COUNT(rows); i++) {
+		struct sp_statement s = { .kind = SP_STATEMENT_TOLD, .expires_s = NOW + 60, .told = { .user = { text, rows[i].user },
+		    .client_id = { text, rows[i].client }, .issuer = { text, rows[i].client }, .ends_s = NOW + 1 } };
+		char buf[2 * SP_STATEMENT_MAX];
+		struct sp_statement got;
+		struct sp_out o;
+
+		s.told.scopes = rows[i].list != NULL ? sp_mem(rows[i].list, rows[i].nlist) : sp_mem(list, rows[i].scopes);
+		s.told.tags = sp_mem(list, rows[i].scopes);
+		sp_out_init(&o, buf, sizeof buf);
+		sp_statement_write(&o, &s);
+		sign(test, &o);
+		CHECK(rows[i].name, sp_told_fits(&s.told) == rows[i].fits);
+		CHECK(rows[i].name, (sp_statement_read(key, sp_out_view(&o), NOW, &got, NULL) == SP_OK) == rows[i].fits);
+	}
+}
+
 static void
 mark(struct sp_image *img, uint32_t resource, uint32_t source, const char *issuer, const char *user, const char *client, uint8_t out[32])
 {
@@ -232,7 +273,7 @@ main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(test_kinds), cmocka_unit_test(test_forms), cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_text), cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_text), cmocka_unit_test(test_mark), cmocka_unit_test(test_told),
 	};
 
 	return cmocka_run_group_tests(t, setup, teardown);

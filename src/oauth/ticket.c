@@ -1,4 +1,4 @@
-/* Callers for whom keeper vouches: it has the secret of a MAC, or was passed the connection. */
+/* Callers for whom keeper vouches: it has the secret of a MAC, was passed the connection, or heard from an endpoint. */
 #include "base/ct.h"
 #include "oauth/verifier_int.h"
 
@@ -37,6 +37,26 @@ not_yet(struct sp_err *e)
 	return sp_fail(e, SP_E_UNAVAILABLE, NULL, "keeper has not said yet what it signs with");
 }
 
+bool
+sp_source_needs_word(const struct sp_img_source *s)
+{
+	return s->keys_ref.n != 0 || s->endpoint != 0 || s->type == SP_SOURCE_PEER;
+}
+
+/* keeper was asked on behalf of this source, or (MAC) of one before it, whose question was about this one too. */
+static bool
+is_no(const struct sp_asking *q, uint32_t source, bool mac)
+{
+	return q->no != NULL && (mac ? q->no->source <= source : q->no->source == source);
+}
+
+static enum sp_status
+said_no(const struct sp_asking *q, const char *who, struct sp_err *e)
+{
+	return q->no->status == SP_E_BAD_TOKEN ? sp_fail(e, SP_E_BAD_TOKEN, NULL, "%s says that it is not good", who) :
+	    sp_fail(e, SP_E_UNAVAILABLE, NULL, "%s cannot say whether it is good", who);
+}
+
 static enum sp_status
 need_word(struct sp_asking *q, const struct sp_ticket_need *need, struct sp_err *e)
 {
@@ -66,6 +86,8 @@ judge_mac(struct sp_verifier *v, struct sp_asking *q, const struct sp_ticket_nee
 	*until_s = INT64_MAX;
 	if (v->judge_mac != NULL)
 		return v->judge_mac(v->judge_ctx, need) ? SP_OK : sp_fail(e, SP_E_BAD_TOKEN, NULL, "the MAC does not hold");
+	if (is_no(q, need->source, true))
+		return said_no(q, "keeper", e);
 	if (v->statement_key == NULL)
 		return not_yet(e);
 	if (!vouched(v, q, SP_STATEMENT_MAC, v->sources[need->source].name) ||
@@ -110,6 +132,53 @@ sp_verifier_ask_mac(struct sp_verifier *v, uint32_t source, struct sp_asking *q,
 		return word != SP_OK ? word : st;
 	w.expires_s = exp_s + SP_LEEWAY_S;
 	q->dies_s = exp_s < until_s ? exp_s : until_s;
+	return sp_verifier_finish(v, q, &w, e);
+}
+
+/* ---------------------------------------------------------------- introspection */
+
+/* A revocation since the question was asked: the endpoint is asked again. */
+static bool
+is_told(struct sp_verifier *v, uint32_t source, struct sp_asking *q)
+{
+	uint8_t resource[16];
+
+	sp_statement_source(sp_img_str(v->img, SP_IMG_AT(v->img, v->img->head->resources, resource, q->resource)->url), resource);
+	return vouched(v, q, SP_STATEMENT_TOLD, v->sources[source].name) &&
+	    sp_ct_eq(q->said.token, q->hash, sizeof q->said.token) && q->said.epoch == q->epoch &&
+	    memcmp(q->said.resource, resource, sizeof resource) == 0;
+}
+
+enum sp_status
+sp_verifier_ask_endpoint(struct sp_verifier *v, uint32_t source, struct sp_asking *q, struct sp_err *e)
+{
+	struct sp_ticket_need need = { .source = source, .endpoint = true, .input = q->token };
+	const struct sp_told *t = &q->said.told;
+	enum sp_status st;
+	struct sp_who w;
+	sp_slice list, name;
+
+	if (is_no(q, source, false))
+		return said_no(q, "its introspection endpoint", e);
+	if (v->statement_key == NULL)
+		return not_yet(e);
+	if (!is_told(v, source, q)) {
+		memcpy(need.token_hash, q->hash, sizeof need.token_hash);
+		return need_word(q, &need, e);
+	}
+	sp_verifier_who(v, &w, source);
+	w.user = t->user;
+	w.client_id = t->client_id;
+	w.issuer = t->issuer;
+	for (list = t->scopes; sp_told_next(&list, &name);)
+		sp_who_scope(&w, name);
+	for (list = t->tags; sp_told_next(&list, &name);)
+		sp_who_tag(&w, name);
+	st = sp_who_settle(&w, e);
+	if (st != SP_OK)
+		return st;
+	w.expires_s = t->ends_s;
+	q->dies_s = q->said.expires_s;
 	return sp_verifier_finish(v, q, &w, e);
 }
 
@@ -177,6 +246,8 @@ sp_verifier_ask_peer(struct sp_verifier *v, struct sp_asking *q, struct sp_err *
 
 	if (first == v->nsources)
 		return sp_fail(e, SP_E_NO_TOKEN, NULL, "no token, and no source of type peer");
+	if (q->no != NULL)
+		return said_no(q, "keeper", e);
 	if (v->statement_key == NULL)
 		return not_yet(e);
 	if (!vouched(v, q, SP_STATEMENT_PEER, v->sources[first].name))

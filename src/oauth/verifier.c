@@ -7,7 +7,7 @@ enum { DAY_S = 86400, SCRATCH_MAX = 4 << 20 };
 static bool
 takes_jwt(const struct sp_img_source *s)
 {
-	return s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE;
+	return (s->type == SP_SOURCE_JWT || s->type == SP_SOURCE_REMOTE) && s->endpoint == 0;
 }
 
 static enum sp_status
@@ -212,6 +212,8 @@ ask(struct sp_verifier *v, uint32_t i, struct sp_asking *q, struct sp_err *e)
 	sp_jval *claims;
 	struct sp_who w;
 
+	if (v->sources[i].img->endpoint != 0)
+		return sp_verifier_ask_endpoint(v, i, q, e);
 	if (v->sources[i].img->keys_ref.n != 0)
 		return sp_verifier_ask_mac(v, i, q, e);
 	keys = sp_verifier_keyset(v, i, q->token, &st, e);
@@ -236,29 +238,52 @@ ask(struct sp_verifier *v, uint32_t i, struct sp_asking *q, struct sp_err *e)
 	return sp_verifier_finish(v, q, &w, e);
 }
 
-static enum sp_status
-ask_jwt(struct sp_verifier *v, struct sp_asking *q, struct sp_err *e)
+/* `iss` NULL: text that is no JWT, which only endpoints judge. */
+static bool
+serves(const struct sp_verifier *v, const struct sp_img_source *s, sp_slice iss)
 {
-	sp_slice iss = sp_jws_peek_iss(&v->scratch, q->token);
+	if (iss.p == NULL)
+		return s->endpoint != 0;
+	return (takes_jwt(s) || s->endpoint != 0) && sp_eq(sp_img_str(v->img, s->issuer), iss);
+}
+
+/* The first that accepts: so nobody after an endpoint is asked before that has had its say, unless nobody will ask it. */
+static enum sp_status
+ask_sources(struct sp_verifier *v, sp_slice iss, struct sp_asking *q, struct sp_err *e)
+{
 	enum sp_status st = SP_OK;
 	struct sp_err why;
 
-	if (iss.p == NULL)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "neither a static token nor a JWT with an issuer");
 	for (uint32_t i = 0; i < v->nsources; i++) {
 		const struct sp_img_source *s = v->sources[i].img;
 		enum sp_status one;
 
-		if (!takes_jwt(s) || !sp_eq(sp_img_str(v->img, s->issuer), iss))
+		if (!serves(v, s, iss))
 			continue;
 		one = ask(v, i, q, &why);
 		if (one == SP_OK)
 			return SP_OK;
 		st = sp_verifier_worse(v, i, st, one, &why, e);
+		if (one == SP_E_TICKET && s->endpoint != 0 && q->need != NULL)
+			break;
 	}
-	if (st == SP_OK)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "no source has the issuer %.*s", SP_PRI(iss));
 	return st;
+}
+
+static enum sp_status
+ask_token(struct sp_verifier *v, struct sp_asking *q, struct sp_err *e)
+{
+	sp_slice iss = sp_jws_peek_iss(&v->scratch, q->token);
+	bool jwt = iss.p != NULL || sp_jws_has_form(&v->scratch, q->token);
+	enum sp_status st;
+
+	if (jwt && iss.p == NULL)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "neither a static token nor a JWT with an issuer");
+	st = ask_sources(v, iss, q, e);
+	if (st != SP_OK || q->who != NULL)
+		return st;
+	return jwt ? sp_fail(e, SP_E_BAD_TOKEN, NULL, "no source has the issuer %.*s", SP_PRI(iss)) :
+	    sp_fail(e, SP_E_BAD_TOKEN, NULL, "neither a static token nor a JWT with an issuer, and no source has an introspection_url");
 }
 
 /* The epoch of what a source's callers were verified with. */
@@ -269,7 +294,7 @@ inner_epoch(const struct sp_verifier *v, uint32_t source)
 
 	if (s->authority != 0)
 		return v->authorities[s->authority - 1].epoch;
-	return s->keys_ref.n != 0 || s->type == SP_SOURCE_PEER ? v->statement_epoch : 0;
+	return sp_source_needs_word(s) ? v->statement_epoch : 0;
 }
 
 static struct sp_principal *
@@ -319,7 +344,7 @@ answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_pri
 	else if (sp_starts(q->token, SP_LIT("spt_")))
 		st = sp_verifier_ask_static(v, 0, SP_LIT(""), q, e);
 	else
-		st = ask_jwt(v, q, e);
+		st = ask_token(v, q, e);
 	sp_arena_reset(&v->scratch);
 	if (st != SP_OK)
 		return st;
@@ -328,24 +353,40 @@ answer(struct sp_verifier *v, struct sp_asking *q, uint64_t epoch, struct sp_pri
 	return SP_OK;
 }
 
+static enum sp_status
+verify(struct sp_verifier *v, struct sp_asking *q, struct sp_principal **who, struct sp_err *e)
+{
+	if (q->need != NULL)
+		*q->need = (struct sp_ticket_need){ 0 };
+	if (q->resource >= v->img->head->resources.n)
+		return sp_fail(e, SP_E_BUG, NULL, "no such resource");
+	if (q->token.n > SP_TOKEN_MAX)
+		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is over %d bytes", SP_TOKEN_MAX);
+	if (q->token.n != 0)
+		sp_sha256(q->token, q->hash);
+	else
+		hash_ticket(q->ticket, q->hash);
+	return answer(v, q, q->epoch, who, e);
+}
+
 enum sp_status
 sp_verify_ticket(struct sp_verifier *v, uint32_t resource, sp_slice token, sp_slice ticket, int64_t now_s,
     uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e)
 {
 	struct sp_asking q = { .token = token, .ticket = ticket, .resource = resource, .need = need, .now_s = steady(v, now_s),
-	    .dies_s = INT64_MIN };
+	    .epoch = epoch, .dies_s = INT64_MIN };
 
-	if (need != NULL)
-		*need = (struct sp_ticket_need){ 0 };
-	if (resource >= v->img->head->resources.n)
-		return sp_fail(e, SP_E_BUG, NULL, "no such resource");
-	if (token.n > SP_TOKEN_MAX)
-		return sp_fail(e, SP_E_BAD_TOKEN, NULL, "token is over %d bytes", SP_TOKEN_MAX);
-	if (token.n != 0)
-		sp_sha256(token, q.hash);
-	else
-		hash_ticket(ticket, q.hash);
-	return answer(v, &q, epoch, who, e);
+	return verify(v, &q, who, e);
+}
+
+enum sp_status
+sp_verify_without(struct sp_verifier *v, uint32_t resource, sp_slice token, const struct sp_ticket_no *no, int64_t now_s,
+    uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need, struct sp_err *e)
+{
+	struct sp_asking q = { .token = token, .no = no, .resource = resource, .need = need, .now_s = steady(v, now_s),
+	    .epoch = epoch, .dies_s = INT64_MIN };
+
+	return verify(v, &q, who, e);
 }
 
 enum sp_status

@@ -1,6 +1,7 @@
 /*
  * MultiAuth over the sources of an image: a token in, a principal or one refusal out (config.md section 2).
- * A JWT goes only to sources whose `issuer` equals its unverified `iss`; "spt_…" only to `static`.
+ * A JWT goes only to sources whose `issuer` equals its unverified `iss`; "spt_…" only to `static`; other text only to sources
+ * with an introspection endpoint.
  * Verified tokens are cached by resource and SHA-256 of their exact bytes, bounded, dying at `exp` and with the epoch;
  * refusals are not cached, so unauthenticated traffic evicts nobody.  Pure: time and epoch are arguments.
  */
@@ -36,7 +37,8 @@ SP_MUST enum sp_status sp_principal_make(const struct sp_image *img, uint32_t so
     sp_slice scopes_spaced, sp_slice tags_spaced, struct sp_principal **out, struct sp_err *e);
 
 /*
- * The same for a caller whose credential needed keeper's word (HS* tokens; peer, then `token` is empty).  `ticket`: what
+ * The same for a caller whose credential needed keeper's word (HS* tokens; tokens that an introspection endpoint judges; peer,
+ * then `token` is empty).  `ticket`: what
  * keeper signed, or empty.  SP_E_TICKET: a ticket is needed (or a fresh one); *need (NULL: not wanted) says what to ask keeper
  * for.  A verified ticket is remembered with the token until the ticket ends.  SP_E_NO_TOKEN: no token, and no source of
  * type peer.
@@ -47,6 +49,7 @@ SP_MUST enum sp_status sp_principal_make(const struct sp_image *img, uint32_t so
 struct sp_ticket_need {
 	uint32_t source;
 	bool	 peer;			/* pass the connection; else: */
+	bool	 endpoint;		/* the source's introspection endpoint is to judge `input`, the whole token; else: */
 	uint32_t alg;			/* enum sp_alg */
 	uint8_t	 token_hash[32];
 	sp_slice mac, input;		/* input borrows from the token; mac lies in `macbuf` */
@@ -69,6 +72,14 @@ struct sp_principal *sp_verifier_recall(struct sp_verifier *v, sp_slice token, i
 SP_MUST enum sp_status sp_verify_at(struct sp_verifier *v, uint32_t source, sp_slice token, int64_t now_s,
     struct sp_principal **who, struct sp_err *e);
 
+/* The same after keeper said no to what this source needed: it is not asked again, `status` is its answer (SP_E_BAD_TOKEN,
+ * SP_E_UNAVAILABLE), and the sources after it are asked. */
+struct sp_ticket_no { uint32_t source; enum sp_status status; };
+SP_MUST enum sp_status sp_verify_without(struct sp_verifier *v, uint32_t resource, sp_slice token,
+    const struct sp_ticket_no *no, int64_t now_s, uint64_t epoch, struct sp_principal **who, struct sp_ticket_need *need,
+    struct sp_err *e);
+/* Does keeper's word stand behind callers of this source? */
+SP_MUST bool sp_source_needs_word(const struct sp_img_source *s);
 /* keeper's public key; another one than before forgets what tickets gave. */
 SP_MUST enum sp_status sp_verifier_statement_key(struct sp_verifier *v, const uint8_t key[32]);
 

@@ -51,6 +51,8 @@ struct sp_asking {
 	sp_slice token, ticket;
 	uint32_t resource;		/* that is asked */
 	int64_t	 now_s;
+	uint64_t epoch;
+	const struct sp_ticket_no *no;	/* NULL: nobody has said no */
 	uint8_t	 hash[32];		/* under which the answer is remembered */
 	bool	 vouched;		/* `said` was signed by keeper and is in force */
 	bool	 read;			/* the ticket was looked at */
@@ -79,6 +81,8 @@ void sp_verifier_note_unknown(struct sp_verifier *v, uint32_t source, sp_slice t
 
 /* ticket.c */
 SP_MUST enum sp_status sp_verifier_ask_mac(struct sp_verifier *v, uint32_t source, struct sp_asking *q, struct sp_err *e);
+/* A token that the source's introspection endpoint judges. */
+SP_MUST enum sp_status sp_verifier_ask_endpoint(struct sp_verifier *v, uint32_t source, struct sp_asking *q, struct sp_err *e);
 SP_MUST enum sp_status sp_verifier_ask_peer(struct sp_verifier *v, struct sp_asking *q, struct sp_err *e);
 
 /* announce.c: a static token at the sources from `first` on whose header is `header` (empty: Authorization). */

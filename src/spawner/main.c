@@ -90,6 +90,9 @@ is_configured(const struct sp_image *img, sp_slice ref)
 	for (uint32_t i = 0; i < img->head->sources.n; i++)
 		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->sources, source, i)->keys_ref), ref))
 			return true;
+	for (uint32_t i = 0; i < img->head->authorities.n; i++)
+		if (sp_eq(sp_img_str(img, SP_IMG_AT(img, img->head->authorities, authority, i)->client_secret), ref))
+			return true;
 	return false;
 }
 

@@ -83,6 +83,9 @@ has_commands(const struct sp_image *img)
 	for (uint32_t i = 0; i < h->sources.n; i++)
 		if (sp_starts(sp_img_str(img, SP_IMG_AT(img, h->sources, source, i)->keys_ref), SP_LIT("command:")))
 			return true;
+	for (uint32_t i = 0; i < h->authorities.n; i++)
+		if (sp_starts(sp_img_str(img, SP_IMG_AT(img, h->authorities, authority, i)->client_secret), SP_LIT("command:")))
+			return true;
 	return false;
 }
 

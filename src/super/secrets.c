@@ -128,23 +128,30 @@ is_ours(sp_slice ref)
 	return sp_starts(ref, SP_LIT("file:")) || sp_starts(ref, SP_LIT("env:"));
 }
 
-/* The next reference of an image that is ours to bring, of servers and then of sources; false: there is none any more. */
+/* The next reference of an image that is ours to bring, of servers, of sources, of introspection endpoints; false: there is none any more. */
+struct ref_place { uint32_t server, grant, source, authority; };
+
 static bool
-next_ref(const struct sp_image *img, uint32_t *server, uint32_t *grant, uint32_t *source, sp_slice *ref)
+next_ref(const struct sp_image *img, struct ref_place *at, sp_slice *ref)
 {
 	const struct sp_img_head *h = img->head;
 
-	for (; *server < h->servers.n; (*server)++, *grant = 0) {
-		const struct sp_img_server *srv = SP_IMG_AT(img, h->servers, server, *server);
+	for (; at->server < h->servers.n; at->server++, at->grant = 0) {
+		const struct sp_img_server *srv = SP_IMG_AT(img, h->servers, server, at->server);
 
-		while (*grant < srv->grants.n) {
-			*ref = sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, (*grant)++)->ref);
+		while (at->grant < srv->grants.n) {
+			*ref = sp_img_str(img, SP_IMG_AT(img, srv->grants, grant, at->grant++)->ref);
 			if (is_ours(*ref))
 				return true;
 		}
 	}
-	while (*source < h->sources.n) {
-		*ref = sp_img_str(img, SP_IMG_AT(img, h->sources, source, (*source)++)->keys_ref);
+	while (at->source < h->sources.n) {
+		*ref = sp_img_str(img, SP_IMG_AT(img, h->sources, source, at->source++)->keys_ref);
+		if (is_ours(*ref))
+			return true;
+	}
+	while (at->authority < h->authorities.n) {
+		*ref = sp_img_str(img, SP_IMG_AT(img, h->authorities, authority, at->authority++)->client_secret);
 		if (is_ours(*ref))
 			return true;
 	}
@@ -155,10 +162,10 @@ enum sp_status
 sp_secrets_collect(struct sp_super *s, const struct sp_image *img, struct sp_err *e)
 {
 	sp_slice unlock = sp_img_str(img, img->head->unlock_ref), ref;
-	uint32_t server = 0, grant = 0, source = 0;
+	struct ref_place at = { 0 };
 	enum sp_status st = SP_OK;
 
-	while (st == SP_OK && next_ref(img, &server, &grant, &source, &ref))
+	while (st == SP_OK && next_ref(img, &at, &ref))
 		st = remember(s, ref, e);
 	if (st == SP_OK && sp_starts(unlock, SP_LIT("env:")))
 		st = remember(s, unlock, e);
@@ -203,10 +210,10 @@ send_ref(struct sp_super *s, sp_slice text)
 void
 sp_secrets_send(struct sp_super *s, const struct sp_image *img)
 {
-	uint32_t server = 0, grant = 0, source = 0;
+	struct ref_place at = { 0 };
 	sp_slice ref;
 
-	while (s->keeper.ch != NULL && next_ref(img, &server, &grant, &source, &ref))
+	while (s->keeper.ch != NULL && next_ref(img, &at, &ref))
 		send_ref(s, ref);
 }
 
