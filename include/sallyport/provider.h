@@ -18,7 +18,7 @@ struct sp_auth_provider;
 	const char *user_claim;			/* "sub" */ \
 	const char *tags_claim;			/* "tags" */ \
 	const char *scopes_claim;		/* "scope", then "scp" */ \
-	const char *const *required_scopes;	/* each of its callers must have all of them: 403 otherwise */ \
+	const char *const *required_scopes;	/* each of its callers must have all of them: 403 otherwise; 159 bytes together */ \
 	const char *const *give_scopes;		/* each of its callers has these too */
 
 /*
@@ -34,7 +34,8 @@ struct sp_token_verifier_jwt_options {
 	const char *const *audiences;		/* instead: any of these */
 	const char *public_key;			/* PEM */
 	const char *jwks;			/* a key set, as JSON text */
-	const char *jwks_uri;			/* fetched when needed: https, or http on loopback */
+	/* https, or http on loopback; fetched when needed and then every 15 minutes; what cannot be fetched again serves for a day */
+	const char *jwks_uri;
 	const char *secret;			/* HS256, HS384, HS512; at least 32 bytes; copied into locked memory */
 	const char *algorithm;			/* narrows: only this one; NULL: what fits the key */
 	SP_CLAIM_OPTIONS
@@ -45,7 +46,7 @@ SP_API struct sp_auth_provider *sp_token_verifier_jwt_new(const struct sp_token_
 
 /* Tokens that are known beforehand; only their SHA-256 is kept. */
 struct sp_token_entry {
-	const char *token;			/* or: */
+	const char *token;			/* at least 12 characters, of those that Bearer allows; or: */
 	const char *sha256;			/* 64 hex digits of it */
 	const char *client_id;			/* required */
 	const char *subject;			/* default: client_id */
@@ -136,14 +137,18 @@ SP_API struct sp_auth_provider *sp_oauth_provider_new(const struct sp_oauth_prov
 
 /*
  * Several sources: `server` first, then the verifiers in order; the first that accepts wins.  A JWT is shown only to those
- * whose issuer it names; one source that fails does not end the chain, but if nobody accepts, the answer is then 503.
+ * whose issuer it names, and to a verifier of one's own if it names nobody's; what is no JWT goes to static tokens, to verifiers
+ * of one's own and to the one introspection endpoint that there may be.  One source that fails does not end the chain, but if
+ * nobody accepts, the answer is then 503.
  * Metadata and routes are those of `server` alone.
  */
 struct sp_multi_auth_options {
 	size_t	    size;
 	struct sp_auth_provider *server;
 	struct sp_auth_provider *const *verifiers;	/* ends in NULL: SP_PROVIDERS(a, b) */
-	const char *const *required_scopes;		/* of every caller; NULL: what `server` requires; SP_NONE: nothing */
+	/* Of every caller, beside what its own verifier requires; NULL: what `server` requires.  If written (SP_NONE: nothing),
+	 * it stands in the place of what `server` requires. */
+	const char *const *required_scopes;
 };
 #define SP_PROVIDERS(...) ((struct sp_auth_provider *const[]){ __VA_ARGS__, NULL })
 #define SP_NONE ((const char *const[]){ NULL })

@@ -351,6 +351,53 @@ crowds(void **state)
 	sp_chain_forget(&wait[1]);
 }
 
+/* What transports do from inside ready(): ask again, ask something new, and forget others who wait for the same. */
+struct nosy { struct world *w; struct sp_chain_wait *own, **other; const char *token; enum sp_status st; };
+
+static void
+nosy_ready(void *ctx)
+{
+	struct nosy *n = ctx;
+	struct sp_principal *who;
+
+	n->own = NULL;
+	if (n->other != NULL)
+		sp_chain_forget(n->other);
+	n->st = world_ask(n->w, n->token, &who, NULL);
+	sp_principal_drop(&who);
+	assert_int_equal(world_ask(n->w, "something else", &who, NULL), who == NULL ? SP_E_TICKET : SP_OK);
+	sp_principal_drop(&who);
+}
+
+static void
+from_inside(struct sp_auth_provider *p, const char *token, const char *body)
+{
+	struct world w;
+	struct nosy n[4];
+	struct sp_principal *who;
+
+	world_begin(&w, p);
+	for (unsigned i = 0; i < SP_COUNT(n); i++) {
+		n[i] = (struct nosy){ .w = &w, .token = token, .other = i == 3 ? &n[2].own : i == 1 ? &n[0].own : NULL };
+		assert_int_equal(sp_chain_ask(w.c, sp_str(token), w.now_ms, w.now_s, &who, &n[i].own, nosy_ready, &n[i], NULL),
+		    SP_E_TICKET);
+	}
+	world_answer(&w, 0, 200, body);
+	for (unsigned i = 0; i < SP_COUNT(n); i++)
+		assert_true(n[i].own == NULL && n[i].st == SP_OK);	/* also of those who were forgotten: nobody asked them */
+	assert_int_equal(w.n, 2);
+	world_end(&w, p);
+}
+
+static void
+nosy(void **state)
+{
+	from_inside(asks(0, 0), "t-1", YES);
+	from_inside(asks(60, 0), "t-1", YES);
+	from_inside(sp_multi_auth(.server = by_url(), .verifiers = SP_PROVIDERS(asks(0, 0))), kid_token(one, "a"),
+	    keys(one, ",\"kid\":\"a\""));
+}
+
 /* A token that ends while its question waits is refused. */
 static void
 ends_meanwhile(void **state)
@@ -400,7 +447,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets), cmocka_unit_test(mixed_set), cmocka_unit_test(flood), cmocka_unit_test(stale),
 		cmocka_unit_test(no_fetch), cmocka_unit_test(answers), cmocka_unit_test(credentials), cmocka_unit_test(remembers),
-		cmocka_unit_test(crowds), cmocka_unit_test(ends_meanwhile), cmocka_unit_test(shapes),
+		cmocka_unit_test(crowds), cmocka_unit_test(nosy), cmocka_unit_test(ends_meanwhile), cmocka_unit_test(shapes),
 	};
 
 	if (sp_crypto_init(NULL) != SP_OK)

@@ -1,4 +1,4 @@
-/* Several providers, and what clients are told: parity 5, 6, 9, 10, 26-29; threat rows B23, B24. */
+/* Several providers, and what clients are told: parity 5, 6, 26-29; threat rows B23, B24. */
 #include "auth/testworld.h"
 
 static struct sp_testkey *one, *two;
