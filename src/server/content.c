@@ -110,7 +110,6 @@ static void
 blob(struct sp_out *o, const void *bytes, size_t n)
 {
 	sp_out_byte(o, '"');
-	/* Checked before it is encoded: the writer has room for it, or is full. */
 	sp_b64_encode(o, bytes, n);
 	sp_out_byte(o, '"');
 }

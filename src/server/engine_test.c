@@ -462,6 +462,28 @@ test_session_limit(void **state)
 	sp_server_free(k.s);
 }
 
+static void
+test_sessions_of_one(void **state)
+{
+	struct kit k = { .s = sp_server_new(.name = "t", .version = "1", .max_sessions = 4) };
+	struct sp_principal *reader = kit_who("rae", &reader_facts), *greedy = kit_who("pat", &plain_facts);
+	struct said *f = malloc(sizeof *f);
+	char id[64], other[64];
+
+	sp_tool(k.s, .name = "echo", .auth = SP_ANYONE, .handler = echo);
+	kit_begin(&k);
+	kit_session(&k, reader, id);
+	for (int i = 0; i < 20; i++)
+		kit_session(&k, greedy, other);
+	said_begin(f, reader);
+	kit_legacy(&k, f, id, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"ping\"}");
+	CHECK("nobody is driven out by one who opens many", f->st == SP_OK && k.s->nsessions == 4);
+	sp_server_free(k.s);
+	sp_principal_drop(&reader);
+	sp_principal_drop(&greedy);
+	free(f);
+}
+
 /* ---- mistakes */
 
 static void
@@ -569,7 +591,8 @@ main(void)
 		cmocka_unit_test(test_calls), cmocka_unit_test(test_scope_on_stdio), cmocka_unit_test(test_api_key),
 		cmocka_unit_test(test_lists), cmocka_unit_test(test_cursors), cmocka_unit_test(test_others),
 		cmocka_unit_test(test_broken), cmocka_unit_test(test_header_of_argument), cmocka_unit_test(test_session),
-		cmocka_unit_test(test_session_limit), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_mistakes_of_servers),
+		cmocka_unit_test(test_session_limit), cmocka_unit_test(test_sessions_of_one),
+		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_mistakes_of_servers),
 		cmocka_unit_test(test_two_servers), cmocka_unit_test(test_remove_while_it_runs),
 	};
 

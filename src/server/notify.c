@@ -65,11 +65,24 @@ sp_stream_free(struct sp_stream **stream)
 }
 
 static bool
+has_room(const struct sp_context *c)
+{
+	const struct sp_server *s = c->s;
+	unsigned own = 0;
+
+	if (s->draining || s->nstreams >= s->opt.max_sessions || (c->session != NULL && c->session->nstreams >= SP_STREAMS_OF_ONE))
+		return false;
+	for (const struct sp_context *o = s->open; o != NULL && c->who != NULL; o = o->next)
+		own += o->stream != NULL && memcmp(o->mark, c->mark, sizeof c->mark) == 0 ? 1u : 0u;
+	return own < SP_STREAMS_OF_CALLER;
+}
+
+static bool
 hold(struct sp_context *c)
 {
 	struct sp_server *s = c->s;
 
-	if (s->draining || s->nstreams >= s->opt.max_sessions || (c->session != NULL && c->session->nstreams >= SP_STREAMS_OF_ONE))
+	if (!has_room(c))
 		return false;
 	c->stream = calloc(1, sizeof *c->stream);
 	if (c->stream == NULL)

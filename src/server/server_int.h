@@ -34,7 +34,8 @@ enum {
 	SP_COME_BACK_MS = 60000,		/* so long an answer waits for a client that may come back */
 	SP_UNREAD_MAX = 1 << 18,		/* a stream whose client has not taken this much gets no more */
 	SP_SUBSCRIPTIONS = 256,			/* URIs of one session or listen stream */
-	SP_STREAMS_OF_ONE = 8			/* GET streams of one session */
+	SP_STREAMS_OF_ONE = 8,			/* GET streams of one session */
+	SP_STREAMS_OF_CALLER = 64		/* held streams of one signed-in caller */
 };
 
 struct sp_ask;					/* ask.c: questions and answers of one call */

@@ -50,16 +50,35 @@ sp_session_find(struct sp_server *s, sp_slice id, const uint8_t mark[32], struct
 	return SP_OK;
 }
 
-/* The one that was unused for longest; one whose calls run only if all that were looked at are like that. */
-static void
-make_room(struct sp_server *s)
+/* The one of this caller (NULL: of anybody) that was unused for longest; one whose calls run only if all of the first that
+ * were looked at are like that. */
+static struct sp_session *
+oldest_of(const struct sp_server *s, const uint8_t *mark)
 {
-	struct sp_session *x = s->oldest;
+	struct sp_session *first = NULL;
+	unsigned looked = 0;
 
-	for (unsigned i = 0; x != NULL && x->calls != NULL && i < LOOKED_AT; i++)
-		x = x->newer;
-	sp_log(SP_INFO, "session.evicted", SP_U("sessions", s->nsessions));
-	sp_session_free(s, x == NULL ? s->oldest : x);
+	for (struct sp_session *x = s->oldest; x != NULL && looked < LOOKED_AT; x = x->newer) {
+		if (mark != NULL && memcmp(x->mark, mark, sizeof x->mark) != 0)
+			continue;
+		if (x->calls == NULL)
+			return x;
+		if (looked++ == 0)
+			first = x;
+	}
+	return first;
+}
+
+/* Who has more than a quarter of all makes room among his own: nobody drives others out by opening many. */
+static void
+make_room(struct sp_server *s, const uint8_t mark[32])
+{
+	size_t own = 0;
+
+	for (const struct sp_session *x = s->oldest; x != NULL; x = x->newer)
+		own += memcmp(x->mark, mark, sizeof x->mark) == 0 ? 1 : 0;
+	sp_log(SP_INFO, "session.evicted", SP_U("sessions", s->nsessions), SP_U("own", own));
+	sp_session_free(s, oldest_of(s, own > s->nsessions / 4 ? mark : NULL));
 }
 
 static bool
@@ -86,7 +105,7 @@ sp_session_new(struct sp_server *s, const uint8_t mark[32])
 	if (!make_buckets(s))
 		return NULL;
 	if (s->nsessions >= s->opt.max_sessions)
-		make_room(s);
+		make_room(s, mark);
 	x = calloc(1, sizeof *x);
 	if (x == NULL)
 		return NULL;

@@ -215,6 +215,27 @@ test_listen_ends(void **state)
 }
 
 static void
+test_streams_of_one(void **state)
+{
+	struct kit k = { .s = sp_server_new(.name = "t", .version = "1") };
+	struct sp_principal *plain = kit_who("pat", &plain_facts), *admin = kit_who("ada", &admin_facts);
+	struct said *f = calloc(SP_STREAMS_OF_CALLER + 2, sizeof *f);
+
+	sp_tool(k.s, .name = "talk", .auth = SP_ANYONE, .handler = talk);
+	kit_begin(&k);
+	for (int i = 0; i < SP_STREAMS_OF_CALLER + 2; i++) {
+		said_begin(&f[i], i <= SP_STREAMS_OF_CALLER ? plain : admin);
+		kit_modern(&k, &f[i], "subscriptions/listen", NULL, "\"notifications\":{\"toolsListChanged\":true}");
+	}
+	CHECK("one more than a caller may hold", f[SP_STREAMS_OF_CALLER].st == SP_E_UNAVAILABLE && f[0].answers == 0);
+	CHECK("another caller", f[SP_STREAMS_OF_CALLER + 1].answers == 0 && f[SP_STREAMS_OF_CALLER + 1].sends == 1);
+	sp_server_free(k.s);
+	sp_principal_drop(&plain);
+	sp_principal_drop(&admin);
+	free(f);
+}
+
+static void
 test_listen_stdio(void **state)
 {
 	struct world *w = setup();
@@ -363,7 +384,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_progress_and_messages), cmocka_unit_test(test_level_of_session), cmocka_unit_test(test_listen),
-		cmocka_unit_test(test_listen_ends), cmocka_unit_test(test_listen_stdio), cmocka_unit_test(test_get),
+		cmocka_unit_test(test_listen_ends), cmocka_unit_test(test_listen_stdio), cmocka_unit_test(test_streams_of_one), cmocka_unit_test(test_get),
 		cmocka_unit_test(test_get_refused), cmocka_unit_test(test_come_back), cmocka_unit_test(test_come_back_late),
 		cmocka_unit_test(test_held_is_bounded),
 	};
