@@ -116,7 +116,7 @@ SP_API SP_CHECKED enum sp_rc sp_sample(struct sp_context *ctx, const char *key, 
 SP_API const char *sp_sampled_text(struct sp_context *ctx, const char *answer);
 /* roots/list: JSON array [{uri, name?}]. */
 SP_API SP_CHECKED enum sp_rc sp_list_roots(struct sp_context *ctx, const char *key, const char **answer);
-/* At most 16 kB; NULL: nothing was kept. */
+/* At most 16 kB; NULL: nothing was kept.  What sp_state() gave stays until the handler returns, also after one sp_state_set(). */
 SP_API enum sp_rc sp_state_set(struct sp_context *ctx, const char *state);
 SP_API const char *sp_state(const struct sp_context *ctx);
 
@@ -124,8 +124,8 @@ SP_API const char *sp_state(const struct sp_context *ctx);
 
 /* The call becomes a task: its client gets the task now, and the outcome when it asks for it; time-outs are those of tasks.
  * Questions asked before this are asked of the call, later ones of the task.  SP_RC_OK: it is one (also when it was one
- * already, as after a question); SP_RC_UNSUPPORTED: the client cannot, so go on without; SP_RC_INVALID: the tool's options
- * do not say so. */
+ * already, as after a question); SP_RC_UNSUPPORTED: the client cannot, SP_RC_UNAVAILABLE: too many tasks are kept, so go on
+ * without; SP_RC_INVALID: the tool's options do not say so. */
 SP_API enum sp_rc sp_become_task(struct sp_context *ctx);
 /* Does it run as a task?  Its caller may have gone. */
 SP_API bool sp_is_task(const struct sp_context *ctx);

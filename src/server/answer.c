@@ -9,32 +9,6 @@
 
 enum { BLOCKS_MAX = 256, ROOTS_MAX = 1024 };
 
-/* ---- what clients can do */
-
-unsigned
-sp_ask_lacks(unsigned needs, uint32_t caps)
-{
-	return ((needs & SP_CLIENT_CAN_ELICIT) != 0 && (caps & SP_CLIENT_ELICIT_FORM) == 0 ? SP_CLIENT_CAN_ELICIT : 0u) |
-	    ((needs & SP_CLIENT_CAN_SAMPLE) != 0 && (caps & SP_CLIENT_SAMPLING) == 0 ? SP_CLIENT_CAN_SAMPLE : 0u) |
-	    ((needs & SP_CLIENT_HAS_ROOTS) != 0 && (caps & SP_CLIENT_ROOTS) == 0 ? SP_CLIENT_HAS_ROOTS : 0u);
-}
-
-void
-sp_ask_required(struct sp_out *o, unsigned lacks, bool tasks)
-{
-	sp_out_str(o, "{\"requiredCapabilities\":{");
-	if ((lacks & SP_CLIENT_CAN_ELICIT) != 0)
-		sp_out_str(o, "\"elicitation\":{},");
-	if ((lacks & SP_CLIENT_CAN_SAMPLE) != 0)
-		sp_out_str(o, "\"sampling\":{},");
-	if ((lacks & SP_CLIENT_HAS_ROOTS) != 0)
-		sp_out_str(o, "\"roots\":{},");
-	if (tasks)
-		sp_out_str(o, "\"extensions\":{\"" SP_TASKS_EXTENSION "\":{}},");
-	sp_member_end(o, '}');
-	sp_out_byte(o, '}');
-}
-
 /* ---- memory */
 
 void
@@ -70,6 +44,9 @@ sp_asking_again(struct sp_ask *a)
 		free(a->given[i].shown);
 		a->given[i].shown = NULL;
 	}
+	free(a->before);
+	a->before = NULL;
+	a->replaced = false;
 }
 
 void

@@ -273,7 +273,11 @@ sp_ask_keep(struct sp_ask *a, const char *state)
 		return SP_RC_TOO_BIG;
 	if (state != NULL && (kept = sp_ask_copy(sp_str(state))) == NULL)
 		return SP_RC_NO_MEMORY;
-	free(a->state);
+	if (a->replaced)
+		free(a->state);
+	else
+		a->before = a->state;
+	a->replaced = true;
 	a->state = kept;
 	return SP_RC_OK;
 }

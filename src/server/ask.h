@@ -22,13 +22,6 @@ enum {
 	SP_ASK_ID = 32,				/* hexadecimal digits of the id of a request of ours */
 };
 
-/* enum sp_client_can of what is in `needs` and not in `caps` (enum sp_mcp_client_cap); SP_CLIENT_CAN_ELICIT: forms. */
-unsigned sp_ask_lacks(unsigned needs, uint32_t caps);
-/* The `data` of SP_E_CAPABILITY, {"requiredCapabilities":{…}}: of enum sp_client_can, and the tasks extension. */
-void sp_ask_required(struct sp_out *o, unsigned lacks, bool tasks);
-
-#define SP_TASKS_EXTENSION "io.modelcontextprotocol/tasks"
-
 enum sp_ask_method { SP_ASK_FORM = 1, SP_ASK_URL, SP_ASK_SAMPLE, SP_ASK_ROOTS };
 
 struct sp_asked {
@@ -53,6 +46,8 @@ struct sp_ask {
 	unsigned ngiven;
 	size_t	 bytes;				/* of all that is given */
 	char	*state;				/* of sp_state_set(), or NULL */
+	char	*before;			/* what it was when this run began, if it is another now: a handler may look at it */
+	bool	 replaced;			/* in this run */
 	bool	 broken;			/* an answer does not fit; `why` says it */
 	struct sp_err why;
 };

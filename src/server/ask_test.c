@@ -118,21 +118,6 @@ test_capabilities(void **state)
 		}
 }
 
-static void
-test_needs(void **state)
-{
-	char buf[256];
-	struct sp_out o;
-
-	assert_int_equal(sp_ask_lacks(SP_CLIENT_CAN_SAMPLE | SP_CLIENT_HAS_ROOTS, SP_CLIENT_ROOTS), SP_CLIENT_CAN_SAMPLE);
-	assert_int_equal(sp_ask_lacks(SP_CLIENT_CAN_ELICIT, SP_CLIENT_ELICITATION | SP_CLIENT_ELICIT_URL), SP_CLIENT_CAN_ELICIT);
-	assert_int_equal(sp_ask_lacks(SP_CLIENT_CAN_ELICIT, EVERYTHING), 0);
-	sp_out_init(&o, buf, sizeof buf);
-	sp_ask_required(&o, SP_CLIENT_CAN_SAMPLE | SP_CLIENT_HAS_ROOTS, true);
-	assert_true(sp_eq(sp_out_view(&o), SP_LIT("{\"requiredCapabilities\":{\"sampling\":{},\"roots\":{},"
-	    "\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}}}")));
-}
-
 /* ---- what cannot be asked */
 
 static void
@@ -409,7 +394,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms), cmocka_unit_test(test_capabilities), cmocka_unit_test(test_needs),
+		cmocka_unit_test(test_forms), cmocka_unit_test(test_capabilities),
 		cmocka_unit_test(test_bad_questions), cmocka_unit_test(test_answers), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_rounds), cmocka_unit_test(test_state), cmocka_unit_test(test_update),
 		cmocka_unit_test(test_respond), cmocka_unit_test(test_url_eras),

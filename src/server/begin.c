@@ -8,7 +8,7 @@ static const sp_slice nothing = { NULL, 0 };
 /* ---- what the client must be able to do */
 
 static const struct { unsigned need; uint32_t cap; const char *json, *word; } abilities[] = {
-	{ SP_CLIENT_CAN_ELICIT, SP_CLIENT_ELICITATION, "\"elicitation\":{}", "elicitation" },
+	{ SP_CLIENT_CAN_ELICIT, SP_CLIENT_ELICIT_FORM, "\"elicitation\":{}", "elicitation" },
 	{ SP_CLIENT_CAN_SAMPLE, SP_CLIENT_SAMPLING, "\"sampling\":{}", "sampling" },
 	{ SP_CLIENT_HAS_ROOTS, SP_CLIENT_ROOTS, "\"roots\":{}", "roots" },
 };

@@ -387,7 +387,8 @@ sp_call_gone(struct sp_context *c)
 {
 	if (c->task != NULL || c->phase == SP_CALL_OVER)
 		return;
-	if (c->ask.era == SP_ERA_MODERN || !c->http)
+	/* Who waits for answers of a client that is gone, waits for nothing. */
+	if (c->ask.era == SP_ERA_MODERN || !c->http || (c->phase == SP_CALL_ASKS && !c->primed))
 		sp_call_cancel(c);
 }
 

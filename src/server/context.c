@@ -142,7 +142,7 @@ sp_context_keep(struct sp_context *c, void *p, void (*drop)(void *p))
 static bool
 wants_progress(const struct sp_context *c)
 {
-	return c->ask.progress.n != 0 && c->task == NULL;
+	return c->ask.progress.n != 0 && c->as_task == NULL;
 }
 
 enum sp_rc

@@ -387,7 +387,8 @@ find_session(struct sp_context *c, struct sp_err *e)
 	if (c->x->head != NULL && c->ask.version.n != 0 && !sp_eq(c->ask.version, revision_text(session->revision)))
 		return sp_fail(e, SP_E_HEADER_MISMATCH, "MCP-Protocol-Version is not the session's", "version of another session");
 	sp_context_join(c, session);
-	c->caps = session->caps;
+	/* Requests of ours go on the stream of the call. */
+	c->caps = c->x->streams ? session->caps : 0;
 	return SP_OK;
 }
 

@@ -87,18 +87,6 @@ sp_arguments_digest(sp_jval *arguments, uint8_t out[32])
 
 /* ---- sealing */
 
-void
-sp_principal_mark(struct sp_out *o, const struct sp_principal *who)
-{
-	sp_out_byte(o, who == NULL ? 0 : 1);
-	if (who == NULL)
-		return;
-	sp_out_be(o, who->source, 4);
-	sp_out_lv(o, who->user, 4);
-	sp_out_lv(o, who->issuer, 4);
-	sp_out_lv(o, who->client_id, 4);
-}
-
 /* All that a state is bound to: it opens for nothing else. */
 static bool
 write_ad(struct sp_out *o, const struct sp_reqstate_for *f, uint64_t expires_s)
@@ -106,7 +94,7 @@ write_ad(struct sp_out *o, const struct sp_reqstate_for *f, uint64_t expires_s)
 	sp_out_str(o, "sallyport requestState");
 	sp_out_be(o, FORMAT, 1);
 	sp_out_be(o, expires_s, 8);
-	sp_principal_mark(o, f->who);
+	sp_out_add(o, f->mark, sizeof f->mark);
 	sp_out_lv(o, f->method, 4);
 	sp_out_lv(o, f->name, 4);
 	sp_out_add(o, f->arguments, sizeof f->arguments);

@@ -10,7 +10,6 @@
 
 #include "base/out.h"
 #include "crypto/crypto.h"
-#include "oauth/principal.h"
 #include "wire/json.h"
 
 enum {
@@ -22,7 +21,7 @@ enum {
 
 /* What a state is good for. */
 struct sp_reqstate_for {
-	const struct sp_principal *who;		/* NULL: nobody */
+	uint8_t	 mark[32];			/* whose it is (sp_caller_mark()) */
 	sp_slice method, name;
 	uint8_t	 arguments[32];			/* sp_arguments_digest() */
 };
@@ -30,9 +29,6 @@ struct sp_reqstate_for {
 /* The same for every text of the same arguments, whatever the order of their keys; absent and {} are the same.  False: no
  * memory, or nested over 64 levels. */
 SP_MUST bool sp_arguments_digest(sp_jval *arguments, uint8_t out[32]);
-
-/* Bytes that are the same for two principals only if they are the same person by the same way in, with the same client. */
-void sp_principal_mark(struct sp_out *o, const struct sp_principal *who);
 
 /* Appends the text.  `salt`: random; `kept`: not empty.  SP_E_TOO_BIG: more than SP_REQSTATE_BYTES, or *o is full; SP_E_FULL: no memory. */
 SP_MUST enum sp_status sp_reqstate_seal(struct sp_out *o, const uint8_t key[SP_AEAD_KEY],

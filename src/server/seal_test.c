@@ -5,21 +5,22 @@
 static const uint8_t key[SP_AEAD_KEY] = { 1, 2, 3 }, salt[SP_REQSTATE_SALT] = { 4, 5, 6 };
 enum { NOW = 1000000 };
 
-static struct sp_principal alice = { .refs = 1, .source = 1, .user = SP_LIT_INIT("alice"), .client_id = SP_LIT_INIT("app") };
+static const uint8_t alice[32] = { 1 }, bob[32] = { 2 }, nobody[32];
 
 static struct sp_reqstate_for
-purpose(const struct sp_principal *who, const char *method, const char *name, const char *arguments)
+purpose(const uint8_t *mark, const char *method, const char *name, const char *arguments)
 {
-	struct sp_reqstate_for f = { who, sp_str(method), sp_str(name), { 0 } };
+	struct sp_reqstate_for f = { { 0 }, sp_str(method), sp_str(name), { 0 } };
 	struct sp_json j = { 0 };
 
+	memcpy(f.mark, mark, sizeof f.mark);
 	assert_int_equal(sp_json_read(sp_str(arguments), SP_JSON_DEFAULT, &j, NULL), SP_OK);
 	assert_true(sp_arguments_digest(j.root, f.arguments));
 	sp_json_free(&j);
 	return f;
 }
 
-#define USUAL purpose(&alice, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}")
+#define USUAL purpose(alice, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}")
 
 static sp_slice
 sealed(struct sp_out *o, const struct sp_reqstate_for *f)
@@ -47,7 +48,7 @@ check_refused(const char *name, const uint8_t *k, const struct sp_reqstate_for *
 static void
 test_same_request(void **state)
 {
-	struct sp_reqstate_for f = USUAL, again = purpose(&alice, "tools/call", "greet", "{ \"b\": [true, \"x\"], \"a\":1 }");
+	struct sp_reqstate_for f = USUAL, again = purpose(alice, "tools/call", "greet", "{ \"b\": [true, \"x\"], \"a\":1 }");
 	struct sp_out o, got;
 
 	sp_out_heap(&got, SP_REQSTATE_BYTES);
@@ -62,31 +63,23 @@ test_same_request(void **state)
 static void
 test_other_requests(void **state)
 {
-	struct sp_principal bob = alice, client = alice, source = alice, issuer = alice;
 	struct sp_reqstate_for f = USUAL;
 	struct sp_out o;
 	sp_slice text = sealed(&o, &f);
-	const struct { const char *name; const struct sp_principal *who; const char *method, *component, *arguments; } rows[] = {
-		{ "E20 other user", &bob, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "E20 nobody", NULL, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "other client of the same user", &client, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "same name from another source", &source, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "same name from another issuer", &issuer, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "other method", &alice, "prompts/get", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "E20 other tool", &alice, "tools/call", "greet2", "{\"a\":1,\"b\":[true,\"x\"]}" },
-		{ "other argument", &alice, "tools/call", "greet", "{\"a\":2,\"b\":[true,\"x\"]}" },
-		{ "argument of another type", &alice, "tools/call", "greet", "{\"a\":\"1\",\"b\":[true,\"x\"]}" },
-		{ "other order in a list", &alice, "tools/call", "greet", "{\"a\":1,\"b\":[\"x\",true]}" },
-		{ "one more argument", &alice, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"],\"c\":null}" },
-		{ "no arguments", &alice, "tools/call", "greet", "{}" },
+	const struct { const char *name; const uint8_t *mark; const char *method, *component, *arguments; } rows[] = {
+		{ "E20 other user", bob, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
+		{ "E20 nobody", nobody, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
+		{ "other method", alice, "prompts/get", "greet", "{\"a\":1,\"b\":[true,\"x\"]}" },
+		{ "E20 other tool", alice, "tools/call", "greet2", "{\"a\":1,\"b\":[true,\"x\"]}" },
+		{ "other argument", alice, "tools/call", "greet", "{\"a\":2,\"b\":[true,\"x\"]}" },
+		{ "argument of another type", alice, "tools/call", "greet", "{\"a\":\"1\",\"b\":[true,\"x\"]}" },
+		{ "other order in a list", alice, "tools/call", "greet", "{\"a\":1,\"b\":[\"x\",true]}" },
+		{ "one more argument", alice, "tools/call", "greet", "{\"a\":1,\"b\":[true,\"x\"],\"c\":null}" },
+		{ "no arguments", alice, "tools/call", "greet", "{}" },
 	};
 
-	bob.user = SP_LIT("bob");
-	client.client_id = SP_LIT("other");
-	source.source = 2;
-	issuer.issuer = SP_LIT("https://elsewhere");
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		struct sp_reqstate_for g = purpose(rows[i].who, rows[i].method, rows[i].component, rows[i].arguments);
+		struct sp_reqstate_for g = purpose(rows[i].mark, rows[i].method, rows[i].component, rows[i].arguments);
 
 		check_refused(rows[i].name, key, &g, NOW, text);
 	}
@@ -162,11 +155,11 @@ test_digest(void **state)
 	uint8_t a[32], b[32];
 
 	for (size_t i = 0; i < SP_COUNT(rows); i++) {
-		struct sp_reqstate_for f = purpose(NULL, "", "", rows[i].a), g = purpose(NULL, "", "", rows[i].b);
+		struct sp_reqstate_for f = purpose(nobody, "", "", rows[i].a), g = purpose(nobody, "", "", rows[i].b);
 
 		CHECK(rows[i].name, (memcmp(f.arguments, g.arguments, 32) == 0) == rows[i].same);
 	}
-	memcpy(a, purpose(NULL, "", "", "{}").arguments, 32);
+	memcpy(a, purpose(nobody, "", "", "{}").arguments, 32);
 	assert_true(sp_arguments_digest(NULL, b));
 	assert_memory_equal(a, b, 32);
 }

@@ -200,7 +200,8 @@ struct sp_context {
 
 	struct sp_kept *kept;			/* [H] while the handler runs */
 	struct sp_ask *asking;			/* ask.c; NULL: no question, answer or state yet.  [H] while the handler runs */
-	struct sp_task *task;			/* task.c; NULL: no task */
+	struct sp_task *task;			/* task.c; NULL: no task, or not known to be one yet */
+	struct sp_task *as_task;		/* [H] while the handler runs: what it made of the call */
 	struct sp_stream *stream;		/* SP_CALL_HELD */
 };
 
@@ -328,6 +329,8 @@ void sp_tasks_tick(struct sp_server *s, uint64_t now_ms);
 bool sp_task_client_can(const struct sp_context *c);
 /* SP_SIG_TASK: sp_become_task() was called.  Answers CreateTaskResult (sp_call_reply), new deadline; c goes on without x. */
 void sp_task_start(struct sp_context *c);
+/* A task has questions open and waits (SP_CALL_ASKS). */
+void sp_task_asks(struct sp_context *c);
 /* The outcome of a call with c->task: a CallToolResult object, or (`is_error`) a JSON-RPC error object.  Keeps a copy. */
 void sp_task_done(struct sp_context *c, bool is_error, sp_slice object);
 /* c ends (also without an outcome): c->task forgets it. */
@@ -337,6 +340,6 @@ void sp_task_get(struct sp_context *c);
 void sp_task_update(struct sp_context *c);
 void sp_task_cancel(struct sp_context *c);
 /* Is it a task of this caller? (listen) */
-bool sp_task_is(const struct sp_server *s, const uint8_t mark[32], sp_slice task_id);
+bool sp_task_is(struct sp_server *s, const uint8_t mark[32], sp_slice task_id);
 
 #endif
