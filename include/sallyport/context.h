@@ -18,6 +18,7 @@ extern "C" {
 
 /* ---- what was asked, and by whom */
 
+/* The server whose component it is. */
 SP_API struct sp_server *sp_context_server(const struct sp_context *ctx);
 SP_API const char *sp_context_name(const struct sp_context *ctx);	/* of the tool, prompt; URI that is read */
 /* NULL: nobody.  Its claims are at hand; the raw token is not. */
@@ -52,6 +53,7 @@ SP_API enum sp_rc sp_return_errorf(struct sp_context *ctx, const char *format, .
  * for -32602 and -32603. */
 SP_API enum sp_rc sp_return_rpc_error(struct sp_context *ctx, int code, const char *message, const char *data);
 
+/* One more piece of content: what is added is copied, and sent in this order. */
 SP_API enum sp_rc sp_add_text(struct sp_context *ctx, const char *text);
 SP_API enum sp_rc sp_add_image(struct sp_context *ctx, const char *mime_type, const void *bytes, size_t n);
 SP_API enum sp_rc sp_add_audio(struct sp_context *ctx, const char *mime_type, const void *bytes, size_t n);

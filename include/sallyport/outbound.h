@@ -26,6 +26,7 @@ struct sp_grant_options {
 						 * template: "header Authorization token {}" */
 	const char *const *methods;		/* default: any */
 };
+/* A secret, and where it may go; the options are read and copied. */
 #define sp_grant(server, ...) sp_grant_add((server), &(const struct sp_grant_options){ \
 	.size = sizeof(struct sp_grant_options), __VA_ARGS__ })
 SP_API void sp_grant_add(struct sp_server *server, const struct sp_grant_options *options);

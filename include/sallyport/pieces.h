@@ -37,6 +37,7 @@ struct sp_decided {
 	char	    scopes[512];		/* SP_VERDICT_SCOPES: all that are missing, separated by spaces */
 	char	    text[256];			/* SP_VERDICT_REFUSE: for the caller; else why, for the operator */
 };
+/* One check about one question, as a server asks it; *decided is written whole. */
 SP_API void sp_decide_check(const struct sp_auth_check *check, const struct sp_question *question, struct sp_decided *decided);
 
 /* ---- scrub: takes secrets out of bytes, in thirteen encodings, across the borders of pieces */

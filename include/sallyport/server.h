@@ -39,6 +39,7 @@ struct sp_server_options {
 	size_t	    max_body;			/* bytes of a message; 1 MB */
 	size_t	    max_result;			/* bytes of a result; 8 MB */
 };
+/* A server without anything yet; the options are read and copied. */
 #define sp_server_new(...) sp_server_create(&(const struct sp_server_options){ \
 	.size = sizeof(struct sp_server_options), __VA_ARGS__ })
 /* NULL only without memory. */
@@ -82,6 +83,7 @@ struct sp_tool_options {
 	unsigned    needs;			/* enum sp_client_can: other clients are told what is missing */
 	unsigned    timeout_s;			/* instead of the server's */
 };
+/* A tool, by the handler that is its function; the options are read and copied. */
 #define sp_tool(server, ...) sp_tool_add((server), &(const struct sp_tool_options){ \
 	.size = sizeof(struct sp_tool_options), __VA_ARGS__ })
 SP_API void sp_tool_add(struct sp_server *server, const struct sp_tool_options *options);
@@ -103,6 +105,7 @@ struct sp_resource_options {
 	void	   *arg;			/* for both */
 	unsigned    timeout_s;
 };
+/* A resource, or with `uri_template` a template of many. */
 #define sp_resource(server, ...) sp_resource_add((server), &(const struct sp_resource_options){ \
 	.size = sizeof(struct sp_resource_options), __VA_ARGS__ })
 SP_API void sp_resource_add(struct sp_server *server, const struct sp_resource_options *options);
@@ -123,6 +126,7 @@ struct sp_prompt_options {
 	void	   *arg;
 	unsigned    timeout_s;
 };
+/* A prompt, by the handler that writes its messages. */
 #define sp_prompt(server, ...) sp_prompt_add((server), &(const struct sp_prompt_options){ \
 	.size = sizeof(struct sp_prompt_options), __VA_ARGS__ })
 SP_API void sp_prompt_add(struct sp_server *server, const struct sp_prompt_options *options);

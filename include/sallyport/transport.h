@@ -32,6 +32,7 @@ struct sp_http_options {
 	unsigned    max_connections;		/* 4096 */
 	unsigned    head_time_s, body_time_s, idle_time_s;	/* 10, 30, 60 */
 };
+/* The same with the options as arguments: sp_http_new(loop, .max_connections = 64). */
 #define sp_http_new(loop, ...) sp_http_create((loop), &(const struct sp_http_options){ \
 	.size = sizeof(struct sp_http_options), __VA_ARGS__ })
 /* `loop`: where everything runs; it must outlive this, and be the caller's thread's. */
