@@ -335,7 +335,7 @@ finish(struct sp_serving *s)
 		close_handles(s);
 }
 
-/* sp_server_free(): waits for handlers. */
+/* sp_server_free(): waits for handlers.  What the chain was made of goes after this. */
 static void
 part_end(void *p)
 {
@@ -343,6 +343,7 @@ part_end(void *p)
 
 	if (s->workers != NULL)
 		sp_workers_stop(s->workers);
+	forget(s);
 }
 
 static void
@@ -352,7 +353,6 @@ part_free(void *p)
 
 	if (s->awake)
 		close_handles(s);	/* freed while it was served: the loop is left in order all the same */
-	forget(s);
 	if (s->handles != 0) {
 		sp_workers_free(&s->workers);
 		s->orphan = true;
