@@ -7,6 +7,7 @@
 #include "wire/uri.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -175,6 +176,8 @@ close_fds(struct sp_http *h, const int *fds, unsigned n)
 static bool
 bind_all(struct sp_http *h, int *fds, struct sp_error *error)
 {
+	const int on = 1;
+
 	for (unsigned i = 0; i < h->nat; i++) {
 		struct sp_address *a = &h->at[i];
 
@@ -187,6 +190,8 @@ bind_all(struct sp_http *h, int *fds, struct sp_error *error)
 		}
 		if (a->u.any.sa_family == AF_UNIX)
 			continue;
+		/* Accepted sockets have it from their listener: no event of a stream waits for the one before. */
+		(void)setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		if (sp_address_of(fds[i], a) && h->port == 0)
 			h->port = sp_address_port(a);
 	}
