@@ -46,7 +46,7 @@ tk_key(struct world *w)
 static inline void
 tk_sign(const struct sp_testkey *k, const struct sp_statement *s, struct sp_out *o)
 {
-	char buf[512];
+	char buf[SP_STATEMENT_MAX];
 	struct sp_out text;
 
 	sp_statement_write(o, s);

@@ -40,7 +40,7 @@ struct world {
 	struct sp_image img;
 	struct sp_front f;
 	struct sp_chan *egress, *wiki, *keeper, *packets;	/* wiki: of server 1 */
-	unsigned asks, wants, peers, news, ends, annuls;	/* what keeper and egresses were asked */
+	unsigned asks, tokens, wants, peers, news, ends, annuls;	/* what keeper and egresses were asked */
 	uint32_t last_ask, last_want, last_new, last_end;
 	uint8_t	 who[32];
 	char	 annulled[64];
@@ -208,6 +208,7 @@ tw_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 {
 	struct world *w = ctx;
 	struct sp_m_ticket_ask ask;
+	struct sp_m_token_ask told;
 	struct sp_m_session_new fresh;
 	struct sp_m_session_end end;
 	struct sp_m_id id;
@@ -217,6 +218,11 @@ tw_keeper_message(void *ctx, struct sp_chan *ch, unsigned type, sp_slice body, c
 		assert_true(sp_dec_ticket_ask(body, &ask));
 		w->asks++;
 		w->last_ask = ask.id;
+		return true;
+	case SP_M_TOKEN_ASK:
+		assert_true(sp_dec_token_ask(body, &told));
+		w->tokens++;
+		w->last_ask = told.id;
 		return true;
 	case SP_M_PEER_ASK:
 		assert_true(sp_dec_id(body, &id) && nfds == 1);

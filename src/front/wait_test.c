@@ -329,11 +329,69 @@ test_body(void **state)
 	finish();
 }
 
+/* Who bears an opaque token: the endpoint's word, as keeper signed it. */
+static struct sp_statement
+told_of(const char *token)
+{
+	struct sp_statement s = { .kind = SP_STATEMENT_TOLD, .expires_s = sp_now_s() + 60, .told = { .user = SP_LIT("ann"),
+	    .client_id = SP_LIT("cli"), .scopes = SP_LIT("\0\10dns:read"), .ends_s = sp_now_s() + 600 } };
+
+	sp_sha256(sp_str(token), s.token);
+	sp_statement_source(SP_LIT("told"), s.source);
+	sp_statement_source(SP_LIT("http://localhost:8420/mcp"), s.resource);
+	return s;
+}
+
+#define OPAQUE(token) "Authorization: Bearer " token "\r\n"
+
+/* C16, C19, parity 22: one question for all; a no and a silence are said once and kept nowhere. */
+static void
+test_endpoint(void **state)
+{
+	struct sp_statement s;
+	int a, b;
+
+	begin(false);
+	a = post(OPAQUE("opaque"), PING);
+	b = post(OPAQUE("opaque"), LIST);
+	nothing_yet(a);
+	assert_true(w.tokens == 1 && w.asks == 0);
+	s = told_of("opaque");
+	ticket(w.last_ask, SP_OK, &s);
+	expect("answered", a, "200", "\"result\":{}");
+	assert_true(w.ncalls == 1 && w.calls[0].ticket > 64);
+	close(b);
+	a = post(OPAQUE("opaque"), PING);
+	expect("remembered", a, "200", "\"result\":{}");
+	assert_int_equal(w.tokens, 1);
+	a = post(OPAQUE("other"), PING);
+	ticket(w.last_ask, SP_E_BAD_TOKEN, NULL);
+	expect("inactive", a, "401", "invalid_token");
+	a = post(OPAQUE("other"), PING);
+	assert_int_equal(w.tokens, 3);
+	ticket(w.last_ask, SP_E_UNAVAILABLE, NULL);
+	expect("C16 no answer", a, "503", "Retry-After");
+	a = post(OPAQUE("other"), PING);
+	s = told_of("other");
+	ticket(w.last_ask, SP_OK, &s);
+	expect("never kept as inactive", a, "200", NULL);
+	/* Another front's revocation: the same token is asked about again. */
+	s = told_of("third");
+	s.epoch = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		a = i == 0 ? post(OPAQUE("third"), PING) : a;
+		nothing_yet(a);
+		ticket(w.last_ask, SP_OK, &s);
+	}
+	expect("a word of another epoch is none", a, "503", "Retry-After");
+	finish();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ticket), cmocka_unit_test(test_keys), cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_ticket), cmocka_unit_test(test_endpoint), cmocka_unit_test(test_keys), cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_own_header), cmocka_unit_test(test_body),
 	};
 

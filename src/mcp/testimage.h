@@ -215,17 +215,22 @@ ti_jwt(struct sp_imgb *b, const char *name, const char *issuer)
 static inline void
 ti_sources(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 {
-	struct sp_img_source src[6] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
-	struct sp_img_authority as = { .port = 443, .https = 1 };
+	struct sp_img_source src[7] = { { .type = SP_SOURCE_STATIC }, { .type = SP_SOURCE_ANONYMOUS } };
+	struct sp_img_authority as[2] = { { .port = 443, .https = 1 }, { .port = 443, .https = 1 } };
 	uint32_t n = o->anonymous ? 2 : 1;
 	sp_slice uid = SP_LIT("1000");
 
 	src[0].name = ti_str(b, "static");
 	src[1].name = o->anonymous ? ti_str(b, "anonymous") : src[1].name;
 	if (o->waits) {
-		as.issuer = ti_str(b, "https://as.test");
-		as.host = ti_str(b, "as.test");
-		h->authorities = SP_IMGB_ARRAY(b, &as, 1);
+		as[0].issuer = ti_str(b, "https://as.test");
+		as[0].host = as[1].host = ti_str(b, "as.test");
+		as[1].url = ti_str(b, "https://as.test/introspect");
+		as[1].path = ti_str(b, "/introspect");
+		as[1].client_id = ti_str(b, "cli");
+		as[1].client_secret = ti_str(b, "vault:cli");
+		as[1].source = n + 5;
+		h->authorities = SP_IMGB_ARRAY(b, as, 2);
 		src[n] = (struct sp_img_source){ .type = SP_SOURCE_STATIC, .name = ti_str(b, "key"), .header = ti_str(b, "x-key") };
 		src[n + 1] = ti_jwt(b, "hs", "https://hs.test");
 		src[n + 1].keys_ref = ti_str(b, "vault:hs");
@@ -233,7 +238,10 @@ ti_sources(struct sp_imgb *b, struct sp_img_head *h, const struct ti_options *o)
 		src[n + 2].authority = 1;
 		src[n + 3] = (struct sp_img_source){ .type = SP_SOURCE_PEER, .name = ti_str(b, "peer"),
 		    .users = sp_imgb_texts(b, &uid, 1) };
-		n += 4;
+		src[n + 4] = ti_jwt(b, "told", "https://told.test");
+		src[n + 4].type = SP_SOURCE_INTROSPECTION;
+		src[n + 4].endpoint = 2;
+		n += 5;
 	}
 	h->sources = SP_IMGB_ARRAY(b, src, n);
 }
