@@ -306,7 +306,7 @@ static const struct {
 	{ "P10 x32",			p_x32,		DIES, DIES, DIES, DIES, DIES },
 };
 
-static const enum sp_role roles[] = { SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_LOADER };
+static const enum sp_role roles[] = { SP_FRONT, SP_MANAGE, SP_EGRESS, SP_DIALER, SP_KEEPER, SP_LOADER, SP_CHECKER };
 
 static int
 expected(size_t i, enum sp_role role)
@@ -319,6 +319,7 @@ expected(size_t i, enum sp_role role)
 	case SP_LOADER:
 		return probes[i].loader;
 	case SP_EGRESS:
+	case SP_CHECKER:	/* P05, P07, P10: what a plug-in can try */
 		return probes[i].egress;
 	default:
 		return probes[i].front;
