@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import os
 import pathlib
 import subprocess
 import threading
@@ -257,10 +256,10 @@ def test_a_point_that_is_gone_denies(make_front, api, issuer):
     assert "check owner failed" in denial(g, since)["reason"]
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "python"])
-def test_clients_see_the_message(pointed, issuer, version):
+@pytest.mark.parametrize("version,era", [("v1", "legacy"), ("v2", "legacy"), ("v2", "2026-07-28"), ("python", "legacy")])
+def test_clients_see_the_message(pointed, issuer, version, era):
     token = issuer.token(pointed.url, sub="ann")
-    got = peers.sdk(version, {"url": pointed.url, "token": token, "steps": [
+    got = peers.sdk(version, {"url": pointed.url, "token": token, "era": era, "steps": [
         {"list": True}, {"call": {"name": "s_put", "arguments": {"do": "refuse"}}}]})
     assert '"isError": true' in json.dumps(got) and "ask the owner" in json.dumps(got), got
 
@@ -271,6 +270,10 @@ def test_why_and_check_speak_of_checks(pointed):
     assert "c" in pointed.cli("check", "--table").stdout
     full = pointed.cli("check", "--full").stdout
     assert "owner: http://127.0.0.1" in full and "a decision point" in full
+
+
+def test_the_page_has_the_example():
+    assert "```c\n" + (ROOT / "examples/checks/office_hours.c").read_text() + "```" in (ROOT / "docs/checks.md").read_text()
 
 
 def test_a_plugin_that_others_can_write_is_refused(make_front, api, tmp_path):
