@@ -243,7 +243,11 @@ sp_plugin_load(int fd, sp_slice name, struct sp_plugin **out, struct sp_err *e)
 		st = find(library, p, name, e);
 	if (st == SP_OK)
 		p->asked = sp_auth_check(own, call, p);
-	if (st != SP_OK || p->asked == NULL) {
+	if (st == SP_OK && p->asked == NULL)
+		st = sp_fail(e, SP_E_SYSTEM, NULL, "no memory");
+	if (st != SP_OK) {
+		if (library != NULL)
+			dlclose(library);
 		free(p);
 		return st;
 	}

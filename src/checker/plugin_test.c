@@ -173,8 +173,8 @@ test_loading(void **state)
 static void
 test_example(void **state)
 {
+	static struct sp_plugin *p;
 	struct sp_m_check m = question;
-	struct sp_plugin *p = NULL;
 	struct sp_err e = { 0 };
 	struct sp_verdict v;
 	int fd = compile("office_hours", SP_SRCDIR "/examples/checks/office_hours.c");
