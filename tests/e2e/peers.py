@@ -180,7 +180,74 @@ class Answer:
         return json.loads(self.body)
 
 
-class Gateway:
+class Endpoint:
+    """Plain HTTP towards a port of ours, byte for byte as asked."""
+
+    path = "/mcp"
+
+    def request(self, method="POST", path=None, body=None, headers=None, token=None, timeout=30):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
+        h = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        if token:
+            h["Authorization"] = f"Bearer {token}"
+        h.update(headers or {})
+        data = json.dumps(body) if isinstance(body, (dict, list)) else body
+        c.request(method, path or self.path, data, {k: v for k, v in h.items() if v is not None})
+        r = c.getresponse()
+        answer = Answer(r.status, r.getheaders(), r.read())
+        c.close()
+        return answer
+
+    def rpc(self, method, params=None, token=None, rid=1, headers=None):
+        body = {"jsonrpc": "2.0", "id": rid, "method": method}
+        if params is not None:
+            body["params"] = params
+        return self.request(body=body, token=token, headers={"MCP-Protocol-Version": "2025-11-25", **(headers or {})})
+
+    def call(self, name, arguments=None, token=None, **more):
+        return self.rpc("tools/call", {"name": name, "arguments": arguments or {}}, token, **more)
+
+    def session(self, token=None, revision="2025-11-25"):
+        """Opens one; its id."""
+        a = self.rpc("initialize", {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}, token,
+                     headers={"MCP-Protocol-Version": None})
+        assert a.status == 200, (a.status, a.body)
+        return a.header("Mcp-Session-Id")
+
+    def modern(self, method, params=None, token=None, headers=None, version="2026-07-28", rid=1):
+        p = dict(params or {})
+        p["_meta"] = {"io.modelcontextprotocol/protocolVersion": version,
+                      "io.modelcontextprotocol/clientCapabilities": {}, **p.get("_meta", {})}
+        h = {"MCP-Protocol-Version": version, "Mcp-Method": method}
+        if "name" in p or "uri" in p:
+            h["Mcp-Name"] = p.get("name") or p["uri"]
+        h.update(headers or {})
+        return self.request(body={"jsonrpc": "2.0", "id": rid, "method": method, "params": p}, token=token, headers=h)
+
+    def raw(self, data, timeout=5, half_close=False, pieces=None):
+        """All bytes answered until the gateway closes or falls silent."""
+        s = socket.create_connection(("127.0.0.1", self.port), 5)
+        s.settimeout(timeout * PATIENCE)
+        got = b""
+        try:
+            for piece in pieces or [data]:
+                s.sendall(piece)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+            while True:
+                chunk = s.recv(65536)
+                if not chunk:
+                    return got, True
+                got += chunk
+        except (TimeoutError, socket.timeout):
+            return got, False
+        except ConnectionError:
+            return got, True
+        finally:
+            s.close()
+
+
+class Gateway(Endpoint):
     """`sallyport serve` with a configuration and state of its own."""
 
     def __init__(self, folder, config, port=None, secrets_=None, env=None):
@@ -260,41 +327,11 @@ class Gateway:
             lines += [json.loads(line) for line in f.read_text().splitlines()]
         return lines
 
-    # --- plain HTTP, byte for byte as asked
     def at(self, path):
         """The same gateway, asked at another of its resources."""
         there = copy.copy(self)
         there.path, there.url = path, f"http://127.0.0.1:{self.port}{path}"
         return there
-
-    def request(self, method="POST", path=None, body=None, headers=None, token=None, timeout=30):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
-        h = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        if token:
-            h["Authorization"] = f"Bearer {token}"
-        h.update(headers or {})
-        data = json.dumps(body) if isinstance(body, (dict, list)) else body
-        c.request(method, path or self.path, data, {k: v for k, v in h.items() if v is not None})
-        r = c.getresponse()
-        answer = Answer(r.status, r.getheaders(), r.read())
-        c.close()
-        return answer
-
-    def rpc(self, method, params=None, token=None, rid=1, headers=None):
-        body = {"jsonrpc": "2.0", "id": rid, "method": method}
-        if params is not None:
-            body["params"] = params
-        return self.request(body=body, token=token, headers={"MCP-Protocol-Version": "2025-11-25", **(headers or {})})
-
-    def call(self, name, arguments=None, token=None, **more):
-        return self.rpc("tools/call", {"name": name, "arguments": arguments or {}}, token, **more)
-
-    def session(self, token=None, revision="2025-11-25"):
-        """Opens one; its id."""
-        a = self.rpc("initialize", {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}, token,
-                     headers={"MCP-Protocol-Version": None})
-        assert a.status == 200, (a.status, a.body)
-        return a.header("Mcp-Session-Id")
 
     def reload(self, config=None):
         """SIGHUP, and the new generation serves."""
@@ -303,38 +340,6 @@ class Gateway:
             self.write(config)
         self.process.send_signal(signal.SIGHUP)
         wait_for("the reload", lambda: self.text().count('"reloaded"') > before, 20)
-
-    def modern(self, method, params=None, token=None, headers=None, version="2026-07-28", rid=1):
-        p = dict(params or {})
-        p["_meta"] = {"io.modelcontextprotocol/protocolVersion": version,
-                      "io.modelcontextprotocol/clientCapabilities": {}, **p.get("_meta", {})}
-        h = {"MCP-Protocol-Version": version, "Mcp-Method": method}
-        if "name" in p or "uri" in p:
-            h["Mcp-Name"] = p.get("name") or p["uri"]
-        h.update(headers or {})
-        return self.request(body={"jsonrpc": "2.0", "id": rid, "method": method, "params": p}, token=token, headers=h)
-
-    def raw(self, data, timeout=5, half_close=False, pieces=None):
-        """All bytes answered until the gateway closes or falls silent."""
-        s = socket.create_connection(("127.0.0.1", self.port), 5)
-        s.settimeout(timeout * PATIENCE)
-        got = b""
-        try:
-            for piece in pieces or [data]:
-                s.sendall(piece)
-            if half_close:
-                s.shutdown(socket.SHUT_WR)
-            while True:
-                chunk = s.recv(65536)
-                if not chunk:
-                    return got, True
-                got += chunk
-        except (TimeoutError, socket.timeout):
-            return got, False
-        except ConnectionError:
-            return got, True
-        finally:
-            s.close()
 
 
 def sdk(version, script, timeout=60):
