@@ -127,3 +127,15 @@ target_link_libraries(notes PRIVATE sallyport::sallyport)
     subprocess.run(["cmake", "-S", ".", "-B", "b", f"-Dsallyport_DIR={config}"], cwd=tmp_path, env=env, check=True, capture_output=True)
     done = subprocess.run(["cmake", "--build", "b"], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readme_shows_the_second_example():
+    example = (peers.ROOT / "examples/per_tool_scopes.c").read_text()
+    assert blocks(peers.ROOT / "README.md", "c") == [example[example.index("#include"):]]
+
+
+def test_the_first_five_are_short():
+    """Under 80 lines of code each: neither empty nor comment."""
+    for name in ("oauth_setup", "per_tool_scopes", "custom_check", "multi_auth", "openapi_credentials"):
+        text = re.sub(r"/\*.*?\*/", "", (peers.ROOT / f"examples/{name}.c").read_text(), flags=re.S)
+        assert sum(bool(line.strip()) for line in text.splitlines()) < 80, name
