@@ -121,7 +121,8 @@ slow(struct sp_context *ctx, void *arg)
 	int64_t ms = 0;
 
 	(void)arg;
-	(void)sp_arg_int(ctx, "ms", &ms);
+	if (!sp_arg_int(ctx, "ms", &ms))
+		ms = 0;
 	for (int64_t i = 0; i < ms && !sp_is_cancelled(ctx); i += 10)
 		pause_ms(10);
 	sp_return_text(ctx, "slept");
@@ -328,7 +329,8 @@ slow_compute(struct sp_context *ctx, void *arg)
 	int64_t seconds = 0;
 
 	(void)arg;
-	(void)sp_arg_int(ctx, "seconds", &seconds);
+	if (!sp_arg_int(ctx, "seconds", &seconds))
+		seconds = 0;
 	if (seconds > 0)
 		sp_become_task(ctx);
 	for (int64_t i = 0; i < seconds * 100 && !sp_is_cancelled(ctx); i++)

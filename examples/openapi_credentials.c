@@ -12,8 +12,8 @@ int
 main(int argc, char **argv)
 {
 	const struct sp_token_entry tokens[] = {
-		{ .token = "reader-token", .client_id = "reader", .scopes = SP_LIST("dns:read") },
-		{ .token = "writer-token", .client_id = "writer", .scopes = SP_LIST("dns:read", "dns:write") },
+		{ .token = "reader-token-1", .client_id = "reader", .scopes = SP_LIST("dns:read") },
+		{ .token = "writer-token-1", .client_id = "writer", .scopes = SP_LIST("dns:read", "dns:write") },
 		{ 0 },
 	};
 	static const struct sp_secret_for secrets[] = { { "APIKeyHeader", "pdns" }, { 0 } };

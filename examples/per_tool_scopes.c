@@ -23,8 +23,8 @@ int
 main(int argc, char **argv)
 {
 	const struct sp_token_entry tokens[] = {
-		{ .token = "reader-token", .client_id = "reader", .scopes = SP_LIST("read:data") },
-		{ .token = "admin-token", .client_id = "admin", .tags = SP_LIST("admin") },
+		{ .token = "reader-token-1", .client_id = "reader", .scopes = SP_LIST("read:data") },
+		{ .token = "admin-token-1", .client_id = "admin", .tags = SP_LIST("admin") },
 		{ 0 },
 	};
 	struct sp_server *server = sp_server_new(.name = "Scopes", .version = "1.0",

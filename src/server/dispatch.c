@@ -377,7 +377,11 @@ find_session(struct sp_context *c, struct sp_err *e)
 	if (n > 1)
 		return sp_fail(e, SP_E_BAD_RPC, "Mcp-Session-Id was sent twice", "two sessions");
 	if (id.n == 0 && n == 0) {
-		if (c->ask.method == SP_MCP_PING || (c->x->head == NULL && c->rpc.kind != SP_RPC_REQUEST))
+		bool needs = c->x->head == NULL ? c->rpc.kind == SP_RPC_REQUEST :
+		    c->ask.method == SP_MCP_SUBSCRIBE || c->ask.method == SP_MCP_UNSUBSCRIBE;
+
+		/* Over HTTP a request that stands for itself is answered, as servers without sessions do. */
+		if (c->ask.method == SP_MCP_PING || !needs)
 			return SP_OK;
 		return sp_fail(e, SP_E_BAD_RPC, c->x->head == NULL ? "initialize comes first" : "Mcp-Session-Id is missing",
 		    "no session");

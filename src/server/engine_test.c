@@ -352,7 +352,7 @@ static const struct { const char *name, *body; enum sp_status st; const char *sa
 	{ "a batch", "[]", SP_E_BAD_RPC, "-32600" },
 	{ "no method", "{\"jsonrpc\":\"2.0\",\"id\":3}", SP_E_BAD_RPC, "\"id\":3" },
 	{ "NUL in a key", "{\"jsonrpc\":\"2.0\",\"id\":3,\"a\\u0000\":1}", SP_E_BAD_JSON, "-32700" },
-	{ "no session", "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\"}", SP_E_BAD_RPC, "Mcp-Session-Id is missing" },
+	{ "no session", "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"a:b\"}}", SP_E_BAD_RPC, "Mcp-Session-Id is missing" },
 	{ "_meta without capabilities", "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
 	    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"}}}", SP_E_META, "\"id\":3" },
 	{ "modern without headers", "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\",\"params\":{" META "}}}",

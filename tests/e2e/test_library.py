@@ -74,11 +74,11 @@ def scopes(start):
 @pytest.mark.parametrize("version,era", CLIENTS)
 def test_per_tool_scopes(scopes, version, era):
     both = [{"list": True}, {"call": {"name": "read_data", "arguments": {}}}, {"call": {"name": "admin_action", "arguments": {}}}]
-    r = play(scopes, version, era, both, "reader-token")[1:]
+    r = play(scopes, version, era, both, "reader-token-1")[1:]
     assert [t["name"] for t in r[0]["tools"]] == ["read_data"]
     assert r[1]["result"]["structuredContent"] == {"sensitive": "data"} and json.loads(first_text(r[1])) == {"sensitive": "data"}
     assert "admin operation complete" not in json.dumps(r[2])
-    r = play(scopes, version, era, both, "admin-token")[1:]
+    r = play(scopes, version, era, both, "admin-token-1")[1:]
     assert [t["name"] for t in r[0]["tools"]] == ["admin_action"]
     assert "sensitive" not in json.dumps(r[1]) and first_text(r[2]) == "admin operation complete"
 
@@ -92,12 +92,12 @@ def test_per_tool_scopes_answers(scopes):
         assert a.status == 401 and 'error="invalid_token"' in a.header("WWW-Authenticate")
     a = scopes.request(body={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers={"Authorization": "Basic eDp5"})
     assert a.status in (400, 401)
-    a = scopes.request(body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={"Authorization": "bEaReR reader-token"})
+    a = scopes.request(body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers={"Authorization": "bEaReR reader-token-1"})
     assert a.status == 200
-    a = scopes.call("read_data", token="admin-token")
+    a = scopes.call("read_data", token="admin-token-1")
     assert a.status == 403 and 'error="insufficient_scope"' in a.header("WWW-Authenticate")
     assert 'scope="read:data"' in a.header("WWW-Authenticate")
-    hidden, unknown = scopes.call("admin_action", token="reader-token"), scopes.call("no_action!!!", token="reader-token")
+    hidden, unknown = scopes.call("admin_action", token="reader-token-1"), scopes.call("no_action!!!", token="reader-token-1")
     assert hidden.status == unknown.status == 200
     assert hidden.body.replace(b"admin_action", b"no_action!!!") == unknown.body
 
@@ -150,7 +150,7 @@ def dns(start, pdns, canary, tmp_path_factory):
 @pytest.mark.parametrize("version,era", CLIENTS)
 def test_openapi_credentials(dns, pdns, canary, version, era):
     zone = f"{version}-{era[:4]}.test."
-    out = peers.sdk(version, {"url": dns.url, "token": "writer-token", "era": era, "steps": [
+    out = peers.sdk(version, {"url": dns.url, "token": "writer-token-1", "era": era, "steps": [
         {"list": True},
         {"call": {"name": "dns_createZone", "arguments": {"server_id": "localhost", "name": zone, "kind": "Native", "nameservers": []}}},
         {"call": {"name": "dns_listZones", "arguments": {"server_id": "localhost"}}},
@@ -162,13 +162,13 @@ def test_openapi_credentials(dns, pdns, canary, version, era):
     assert zone in first_text(r[2]) and r[3]["result"]["isError"] is True
     assert canary not in json.dumps(out)
     r = play(dns, version, era, [{"list": True}, {"call": {"name": "dns_createZone", "arguments": {"server_id": "localhost", "name": "no.test."}}}],
-             "reader-token")[1:]
+             "reader-token-1")[1:]
     assert "dns_createZone" not in {t["name"] for t in r[0]["tools"]} and "error" in r[1]
 
 
 def test_openapi_credentials_leak_nothing(dns, canary):
     """K and J rows of leaks: neither what is answered, nor what is logged, nor the environment that a child would get."""
-    dns.call("dns_listZones", {"server_id": canary}, "reader-token")
+    dns.call("dns_listZones", {"server_id": canary}, "reader-token-1")
     assert canary not in dns.text()
     with open(f"/proc/{dns.process.pid}/cmdline", "rb") as f:
         assert canary.encode() not in f.read()

@@ -71,7 +71,7 @@ def test_left_in_the_middle(watched):
 def test_examples(watched, name, env):
     p = watched(name, env=env)
     for tool in ("read_data", "admin_action", "protected_tool", "whoami"):
-        for token in (None, "k", "reader-token", "a.b.c"):
+        for token in (None, "k", "reader-token-1", "a.b.c"):
             p.call(tool, token=token)
 
 
