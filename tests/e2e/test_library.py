@@ -262,7 +262,7 @@ def everything(start):
 
 @pytest.fixture(scope="module")
 def guarded(start):
-    return start("everything", ("--port", "{port}", "--token", "let-me-in"))
+    return start("everything", ("--port", "{port}", "--token", "let-me-in-please"))
 
 
 STEPS = [
@@ -301,7 +301,7 @@ def check_steps(r, version):
 @pytest.mark.parametrize("version,era", CLIENTS)
 @pytest.mark.parametrize("who", ["anyone", "signed in"])
 def test_everything(everything, guarded, who, version, era):
-    p, token = (everything, None) if who == "anyone" else (guarded, "let-me-in")
+    p, token = (everything, None) if who == "anyone" else (guarded, "let-me-in-please")
     check_steps(play(p, version, era, STEPS, token)[1:], version)
 
 
@@ -338,7 +338,7 @@ def test_everything_by_the_fastmcp_client(guarded):
     def client(token):
         return subprocess.run([sys.executable, "-c", FASTMCP_CLIENT, guarded.url, token], capture_output=True, text=True,
                               timeout=60 * peers.PATIENCE)
-    done = client("let-me-in")
+    done = client("let-me-in-please")
     assert done.returncode == 0, done.stderr[-2000:]
     n, text, failed, res, prompt = json.loads(done.stdout)
     assert n >= 38 and text.startswith("This is a simple") and failed and res.startswith("This is the content")
@@ -352,9 +352,9 @@ def test_everything_by_the_inspector(guarded):
                 "--transport", "http", "--header", f"Authorization: Bearer {token}", *args]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60 * peers.PATIENCE,
                               env={**os.environ, "PATH": f"{NODE22.parent}:{os.environ['PATH']}"})
-    listed = inspect("let-me-in", "--method", "tools/list")
+    listed = inspect("let-me-in-please", "--method", "tools/list")
     assert listed.returncode == 0 and len(json.loads(listed.stdout)["tools"]) >= 38, listed.stderr
-    called = inspect("let-me-in", "--method", "tools/call", "--tool-name", "whoami")
+    called = inspect("let-me-in-please", "--method", "tools/call", "--tool-name", "whoami")
     assert json.loads(called.stdout)["content"][0]["text"] == "everything"
     assert inspect("wrong", "--method", "tools/list").returncode != 0
 

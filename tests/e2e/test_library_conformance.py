@@ -24,9 +24,9 @@ def server(tmp_path_factory):
 def guarded(tmp_path_factory):
     """The same, for who has a token, behind a forwarder that adds it."""
     public = peers.free_port()
-    p = Program(tmp_path_factory.mktemp("guarded"), "everything", ("--port", "{port}", "--token", "let-me-in", "--url", f"http://localhost:{public}/mcp"))
+    p = Program(tmp_path_factory.mktemp("guarded"), "everything", ("--port", "{port}", "--token", "let-me-in-please", "--url", f"http://localhost:{public}/mcp"))
     f = peers.Forwarder(tmp_path_factory.mktemp("forwarder"), public)
-    f.start(p.start().port, "let-me-in")
+    f.start(p.start().port, "let-me-in-please")
     yield f
     f.stop()
     p.stop()

@@ -34,8 +34,8 @@ def watched(tmp_path):
 
 
 def test_everything(watched):
-    p = watched("everything", "--port", "{port}", "--token", "let-me-in")
-    t = "let-me-in"
+    p = watched("everything", "--port", "{port}", "--token", "let-me-in-please")
+    t = "let-me-in-please"
     for name in ("test_simple_text", "test_multiple_content_types", "test_error_handling", "test_tool_with_progress", "slow_compute", "nothing"):
         assert p.call(name, token=t).status == 200
         assert p.modern("tools/call", {"name": name, "arguments": {}}, t).status in (200, 400)
