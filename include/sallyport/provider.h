@@ -86,7 +86,7 @@ SP_API struct sp_auth_provider *
 sp_token_verifier_introspection_new(const struct sp_token_verifier_introspection_options *options);
 
 /* A verifier of one's own: fills `who` and returns SP_RC_OK, or SP_RC_DENIED, or SP_RC_UNAVAILABLE (503).  It never sees an empty
- * token.  Anything else denies.  Texts must stay until it has returned.  Runs on the server's thread. */
+ * token.  Anything else denies.  Texts are read after it has returned: they must be static, or belong to `arg`.  Runs on the server's thread. */
 struct sp_token_facts {
 	const char *subject, *client_id;	/* one of them is needed */
 	const char *issuer;

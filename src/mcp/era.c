@@ -414,6 +414,9 @@ judge(const struct judge *j, struct sp_err *e)
 	bool modern = meta || (n != 0 && sp_eq(f->value, SP_LIT(SP_MCP_MODERN)));
 
 	*j->out = (struct sp_mcp_ask){ .era = modern ? SP_ERA_MODERN : SP_ERA_LEGACY };
+	/* A server of its own takes a header that says what its absence would say (mcp-spec 1.3): clients of that age send it. */
+	if (j->own && !modern && n == 1 && sp_eq(f->value, SP_LIT("2025-03-26")))
+		n = 0;
 	if (n != 0)
 		j->out->version = f->value;
 	if (n > 1)

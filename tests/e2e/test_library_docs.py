@@ -26,7 +26,8 @@ def installed(tmp_path_factory):
     subprocess.run(["meson", "install", "-C", program.BUILD, "--no-rebuild", "--quiet", "--destdir", dest], check=True, capture_output=True)
     pc = next(dest.rglob("sallyport.pc")).parent
     lib = next(dest.rglob("libsallyport.so")).parent
-    return {**os.environ, "PKG_CONFIG_PATH": str(pc), "PKG_CONFIG_SYSROOT_DIR": str(dest), "LD_LIBRARY_PATH": str(lib),
+    return {**os.environ, "PKG_CONFIG_PATH": str(pc), "PKG_CONFIG_SYSROOT_DIR": str(dest), "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
+            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "LD_LIBRARY_PATH": str(lib),
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}, dest
 
 

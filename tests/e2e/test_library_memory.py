@@ -77,6 +77,8 @@ def test_examples(watched, name, env):
 
 def test_stdio(tmp_path):
     messages = "".join(json.dumps(m) + "\n" for m in [
+        {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}},
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1, "b": 2}}},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "add", "arguments": {}}}]) + "half a line"
     done = subprocess.run(["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=9", EXAMPLES / "stdio_server"], input=messages,
