@@ -5,7 +5,7 @@
  * one's own that fail, or have nothing to say, deny.
  *
  * A check allows; or denies, and then the component does not exist for this caller; or refuses with a text that the caller
- * may read (an error of the tool); or says which scopes are missing (HTTP 403 insufficient_scope, so that clients can ask
+ * may read (an error of the tool); or says which scopes it wants (HTTP 403 insufficient_scope, so that clients can ask
  * for them).  Callers without a credential get 401 and the challenge for everything that a credential could open.
  */
 #ifndef SALLYPORT_AUTH_H
@@ -77,7 +77,7 @@ SP_API struct sp_auth_check *sp_require_roles_at(const char *path, const char *c
 #define SP_CHECKS(...) ((struct sp_auth_check *const[]){ __VA_ARGS__, NULL })
 #define SP_CHECKS_COUNTED(...) \
 	(sizeof(SP_CHECKS(__VA_ARGS__)) / sizeof(struct sp_auth_check *) - 1), SP_CHECKS(__VA_ARGS__)
-/* Asked in order; the first that does not allow decides, but a plain denial of any wins over missing scopes, which are
+/* Asked in order; the first that does not allow decides, but a plain denial of any wins over missing scopes; then all that are wanted are
  * named together. */
 #define sp_all_of(...) sp_all_of_n(SP_CHECKS_COUNTED(__VA_ARGS__))
 SP_API struct sp_auth_check *sp_all_of_n(size_t n, struct sp_auth_check *const *checks);

@@ -34,7 +34,7 @@ struct sp_question {
 };
 struct sp_decided {
 	enum sp_auth_verdict verdict;
-	char	    scopes[512];		/* SP_VERDICT_SCOPES: all that are missing, separated by spaces */
+	char	    scopes[512];		/* SP_VERDICT_SCOPES: all that are wanted, separated by spaces */
 	char	    text[256];			/* SP_VERDICT_REFUSE: for the caller; else why, for the operator */
 };
 /* One check about one question, as a server asks it; *decided is written whole. */

@@ -48,25 +48,25 @@ because(struct sp_auth_context *a, enum sp_auth_verdict v, const char *fmt, ...)
 	return v;
 }
 
-/* Who is nobody is told of no scope. */
+/* Who is nobody is told of no scope.  What is wanted is said whole, held or not: a client asks for what the operation needs,
+ * not for what is left of it (config.md section 3). */
 static enum sp_auth_verdict
 lacking(struct sp_auth_context *a, const char *const *scopes, size_t n)
 {
 	char miss[sizeof a->scopes] = "";
 
+	a->scopes[0] = '\0';
 	if (a->who == NULL)
 		return because(a, SP_VERDICT_DENY, "no credential");
 	for (size_t i = 0; i < n; i++) {
 		if (scopes[i] == NULL || !sp_text_is_scope(scopes[i]))
 			return because(a, SP_VERDICT_FAILED, "a check wants a scope that is none");
-		if (sp_principal_has_scope(a->who, scopes[i]) || sp_words_add(miss, sizeof miss, scopes[i]))
-			continue;
-		return because(a, SP_VERDICT_FAILED, "the missing scopes are over %zu bytes", sizeof miss - 1);
+		if (!sp_words_add(a->scopes, sizeof a->scopes, scopes[i]))
+			return because(a, SP_VERDICT_FAILED, "the scopes of a check are over %zu bytes", sizeof a->scopes - 1);
+		if (!sp_principal_has_scope(a->who, scopes[i]) && !sp_words_add(miss, sizeof miss, scopes[i]))
+			return because(a, SP_VERDICT_FAILED, "the scopes of a check are over %zu bytes", sizeof miss - 1);
 	}
-	if (miss[0] == '\0')
-		return SP_VERDICT_ALLOW;
-	memcpy(a->scopes, miss, sizeof a->scopes);
-	return because(a, SP_VERDICT_SCOPES, "lacks scope %.200s", miss);
+	return miss[0] == '\0' ? SP_VERDICT_ALLOW : because(a, SP_VERDICT_SCOPES, "lacks scope %.200s", miss);
 }
 
 static bool
@@ -125,7 +125,7 @@ custom(const struct sp_auth_check *c, struct sp_auth_context *a)
 			return v;
 		return because(a, SP_VERDICT_FAILED, "check %.100s refuses without sp_authorization_error()", c->name);
 	case SP_VERDICT_SCOPES:
-		if (a->scopes[0] != '\0')
+		if (a->scopes[0] != '\0' && a->text[0] != '\0')
 			return v;
 		return because(a, SP_VERDICT_FAILED, "check %.100s wants scopes without sp_auth_needs_scopes()", c->name);
 	case SP_VERDICT_FAILED:
@@ -151,22 +151,29 @@ add_words(char *to, size_t cap, const char *words)
 static enum sp_auth_verdict
 all_of(const struct sp_auth_check *c, struct sp_auth_context *a)
 {
-	char miss[sizeof a->scopes] = "";
+	char want[sizeof a->scopes] = "", text[sizeof a->text];
+	bool lacks = false;
 
 	for (size_t i = 0; i < c->nparts; i++) {
 		enum sp_auth_verdict v = verdict(c->parts[i], a);
 
-		if (v == SP_VERDICT_ALLOW || (v == SP_VERDICT_REFUSE && miss[0] != '\0'))
+		if (v == SP_VERDICT_REFUSE && lacks)
 			continue;
-		if (v != SP_VERDICT_SCOPES)
+		if (v != SP_VERDICT_ALLOW && v != SP_VERDICT_SCOPES)
 			return v;
-		if (!add_words(miss, sizeof miss, a->scopes))
-			return because(a, SP_VERDICT_FAILED, "the missing scopes are over %zu bytes", sizeof miss - 1);
+		if (!add_words(want, sizeof want, a->scopes))
+			return because(a, SP_VERDICT_FAILED, "the scopes of a check are over %zu bytes", sizeof want - 1);
+		if (v == SP_VERDICT_SCOPES && !lacks)
+			memcpy(text, a->text, sizeof text);
+		lacks = lacks || v == SP_VERDICT_SCOPES;
 	}
-	if (miss[0] == '\0')
-		return c->nparts != 0 ? SP_VERDICT_ALLOW : because(a, SP_VERDICT_FAILED, "a combination of no checks");
-	memcpy(a->scopes, miss, sizeof a->scopes);
-	return because(a, SP_VERDICT_SCOPES, "lacks scope %.200s", miss);
+	if (c->nparts == 0)
+		return because(a, SP_VERDICT_FAILED, "a combination of no checks");
+	memcpy(a->scopes, want, sizeof a->scopes);
+	if (!lacks)
+		return SP_VERDICT_ALLOW;
+	memcpy(a->text, text, sizeof a->text);
+	return SP_VERDICT_SCOPES;
 }
 
 /* The better of two that do not allow: missing scopes, a text, a failure that is to be logged, a plain no. */
@@ -185,8 +192,10 @@ any_of(const struct sp_auth_check *c, struct sp_auth_context *a)
 	for (size_t i = 0; i < c->nparts; i++) {
 		enum sp_auth_verdict v = verdict(c->parts[i], a);
 
-		if (v == SP_VERDICT_ALLOW)
+		if (v == SP_VERDICT_ALLOW) {
+			a->scopes[0] = '\0';	/* other ways there were: none of them is a demand */
 			return v;
+		}
 		if (rank(v) <= rank(best))
 			continue;
 		best = v;
@@ -222,6 +231,7 @@ negated(const struct sp_auth_check *c, struct sp_auth_context *a)
 	if (a->who == NULL && !knows_nobody(c->parts[0]))
 		return because(a, SP_VERDICT_DENY, "no credential");
 	v = verdict(c->parts[0], a);
+	a->scopes[0] = '\0';
 	if (v == SP_VERDICT_DENY || v == SP_VERDICT_SCOPES)
 		return SP_VERDICT_ALLOW;
 	return v == SP_VERDICT_FAILED ? v : because(a, SP_VERDICT_DENY, "a check under sp_not does not say no");
@@ -283,7 +293,7 @@ sp_check_ask(const struct sp_auth_check *c, struct sp_auth_context *a)
 	if (c == NULL || c->depth > SP_CHECK_DEPTH)
 		return because(a, SP_VERDICT_DENY, c == NULL ? "nothing says who may" : "checks are nested too deep");
 	v = verdict(c, a);
-	if (v != SP_VERDICT_SCOPES)
+	if (v != SP_VERDICT_SCOPES && v != SP_VERDICT_ALLOW)
 		a->scopes[0] = '\0';
 	if (v == SP_VERDICT_ALLOW)
 		a->text[0] = '\0';
@@ -305,6 +315,8 @@ sp_decide_check(const struct sp_auth_check *check, const struct sp_question *que
 		decided->verdict = because(&a, SP_VERDICT_FAILED, "%s", e.log);
 	else
 		decided->verdict = sp_check_ask(check, &a);
+	if (decided->verdict != SP_VERDICT_SCOPES)
+		a.scopes[0] = '\0';
 	memcpy(decided->scopes, a.scopes, sizeof decided->scopes);
 	memcpy(decided->text, a.text, sizeof decided->text);
 }

@@ -20,7 +20,7 @@ struct sp_auth_context {
 	const char *peer, *token;
 	/* What a check says beside its verdict. */
 	char	 text[256];			/* REFUSE: for the caller; else why, for the operator */
-	char	 scopes[512];			/* missing ones, space separated, each once */
+	char	 scopes[512];			/* all that are wanted, held or not; space separated, each once */
 };
 
 /* Whoever is given a check (a component, a server, a check around it) takes it, and frees it once.  What is given away twice

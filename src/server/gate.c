@@ -94,7 +94,7 @@ log_denied(const struct sp_auth_context *a, enum sp_auth_verdict verdict, const 
 		sp_log(SP_ERROR, "check.failed", SP_C("name", a->name), SP_C("why", a->text));
 	else if (a->arguments != NULL)
 		sp_log(SP_INFO, "call.denied", SP_C("name", a->name), SP_S("user", x->who == NULL ? SP_LIT("") : x->who->user),
-		    SP_C("why", verdict == SP_VERDICT_SCOPES ? a->scopes : a->text));
+		    SP_C("why", a->text));
 }
 
 /* One check; the verdicts of all of them are joined as sp_all_of() does it. */
@@ -109,6 +109,7 @@ ask(const struct sp_auth_check *check, struct sp_auth_context *a, const struct s
 		log_denied(a, verdict, x);
 	switch (verdict) {
 	case SP_VERDICT_ALLOW:
+		add_scopes(v, a->scopes);	/* wanted too, should another check lack some */
 		return;
 	case SP_VERDICT_SCOPES:
 		if (v->st == SP_OK)
