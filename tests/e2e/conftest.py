@@ -4,6 +4,7 @@ import secrets
 import pytest
 
 import peers
+import program
 
 PDNS_RULES = """
 rules:
@@ -23,6 +24,12 @@ auth:
 servers:
   dns: {{openapi: pdns.json, url: "{url}", secrets: {{APIKeyHeader: vault:pdns}}}}
 {extra}{rules}"""
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The library after `meson install` into a folder of its own: (environment in which compilers find it, folder)."""
+    return program.install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="session")

@@ -56,3 +56,25 @@ def stop_all(programs):
     for p in programs:
         if p.process is not None:
             p.stop()
+
+
+def install(dest):
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", dest], check=True, capture_output=True)
+    pc = next(dest.rglob("sallyport.pc")).parent
+    lib = next(dest.rglob("libsallyport.so")).parent
+    return {**os.environ, "PKG_CONFIG_PATH": str(pc), "PKG_CONFIG_SYSROOT_DIR": str(dest), "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
+            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "LD_LIBRARY_PATH": str(lib),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}, dest
+
+
+def flags(env, *more):
+    return subprocess.run(["pkg-config", *more, "sallyport"], env=env, check=True, capture_output=True, text=True).stdout.split()
+
+
+def compile_c(env, source, out):
+    """A program of one file against the installed library; in a sanitizer build with the same sanitizers."""
+    cc = ["clang", "-fsanitize=address,undefined"] if "asan" in str(BUILD) else ["cc"]
+    done = subprocess.run([*cc, "-std=gnu17", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror", "-o", out, source,
+                           *flags(env, "--cflags", "--libs")], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out

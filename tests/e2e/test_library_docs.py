@@ -12,27 +12,12 @@ import pytest
 
 import peers
 import program
+from program import flags
 
 PAGES = sorted((peers.ROOT / "docs/library").glob("*.md"))
 BEFORE = "#include <sallyport/sallyport.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <uv.h>\n"
 FLAGS = ["-std=gnu17", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-unused-but-set-variable",
          "-Wno-missing-field-initializers", "-Werror"]
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """`meson install` into a folder of its own; the environment in which pkg-config finds it."""
-    dest = tmp_path_factory.mktemp("installed")
-    subprocess.run(["meson", "install", "-C", program.BUILD, "--no-rebuild", "--quiet", "--destdir", dest], check=True, capture_output=True)
-    pc = next(dest.rglob("sallyport.pc")).parent
-    lib = next(dest.rglob("libsallyport.so")).parent
-    return {**os.environ, "PKG_CONFIG_PATH": str(pc), "PKG_CONFIG_SYSROOT_DIR": str(dest), "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
-            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "LD_LIBRARY_PATH": str(lib),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}, dest
-
-
-def flags(env, *more):
-    return subprocess.run(["pkg-config", *more, "sallyport"], env=env, check=True, capture_output=True, text=True).stdout.split()
 
 
 def blocks(page, kind):
