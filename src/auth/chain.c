@@ -26,9 +26,9 @@ begin(struct sp_chain *c, sp_slice resource, struct sp_err *e)
 			*e = first;
 		return SP_E_CONFIG;
 	}
-	c->resource = strndup(resource.n != 0 ? resource.p : "", resource.n);
+	c->resource = sp_cstr_new(resource);
 	if (c->resource == NULL)
-		return sp_fail(e, SP_E_FULL, NULL, "no memory for a chain");
+		return sp_fail(e, SP_E_FULL, NULL, "no memory for a chain, or a NUL in the server's URL");
 	if (resource.n == 0 || !sp_text_is_name(c->resource))
 		return sp_fail(e, SP_E_CONFIG, NULL, "the server's URL is missing, too long or no plain text");
 	sp_random_bytes(&c->seed, sizeof c->seed);

@@ -1,6 +1,7 @@
 #include "base/slice.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 sp_slice
 sp_str(const char *s)
@@ -245,4 +246,15 @@ sp_cstr(sp_slice s, char *buf, size_t cap)
 		memcpy(buf, s.p, s.n);
 	buf[s.n] = '\0';
 	return true;
+}
+
+char *
+sp_cstr_new(sp_slice s)
+{
+	char *p = malloc(s.n + 1);
+
+	if (p == NULL || sp_cstr(s, p, s.n + 1))
+		return p;
+	free(p);
+	return NULL;
 }

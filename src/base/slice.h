@@ -71,5 +71,7 @@ int  sp_hex_value(unsigned char c);			/* -1 when not a hex digit */
  * fit or holds a NUL: the only bridge to functions that want a C string.
  */
 SP_MUST bool sp_cstr(sp_slice s, char *buf, size_t cap);
+/* The same on the heap, the caller's to free; NULL: no memory, or a NUL inside.  strndup() may look beyond the slice. */
+SP_MUST char *sp_cstr_new(sp_slice s);
 
 #endif

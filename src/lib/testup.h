@@ -107,7 +107,7 @@ up_take(struct up_conn *c)
 
 	while ((n = up_whole(c)) != 0) {
 		assert_true(u->nrequests < UP_REQUESTS);
-		u->requests[u->nrequests] = strndup(c->in, n);
+		u->requests[u->nrequests] = sp_cstr_new(sp_mem(c->in, n));
 		u->of[u->nrequests] = c->no;
 		memmove(c->in, c->in + n, c->n - n);
 		c->n -= n;

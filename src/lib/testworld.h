@@ -112,7 +112,7 @@ ts_answer(struct sp_exchange *x, const struct sp_reply *r)
 	assert_false(a->over);
 	a->over = true;
 	a->st = r->st;
-	a->json = strndup(r->json.n == 0 ? "" : r->json.p, r->json.n);
+	a->json = sp_cstr_new(r->json);
 }
 
 static inline void
