@@ -73,6 +73,7 @@ def scopes(start):
 
 @pytest.mark.parametrize("version,era", CLIENTS)
 def test_per_tool_scopes(scopes, version, era):
+    """Parity 61, 67, 74: each caller's list has what that caller may call, and nothing of another's."""
     both = [{"list": True}, {"call": {"name": "read_data", "arguments": {}}}, {"call": {"name": "admin_action", "arguments": {}}}]
     r = play(scopes, version, era, both, "reader-token-1")[1:]
     assert [t["name"] for t in r[0]["tools"]] == ["read_data"]
@@ -172,6 +173,15 @@ def test_openapi_credentials_leak_nothing(dns, canary):
     assert canary not in dns.text()
     with open(f"/proc/{dns.process.pid}/cmdline", "rb") as f:
         assert canary.encode() not in f.read()
+
+
+def test_openapi_down_at_start(start, pdns, tmp_path):
+    """Parity 75: it starts, and says so only when it is used; nothing was sent."""
+    (tmp_path / "pdns.json").write_bytes(pdns.document())
+    p = start("openapi_credentials", (tmp_path / "pdns.json", f"http://127.0.0.1:{peers.free_port()}/api/v1", "{listen}"), env={"PDNS_KEY": "k" * 20})
+    assert b"dns_listZones" in p.rpc("tools/list", {}, "reader-token-1").body
+    r = p.call("dns_listZones", {"server_id": "localhost"}, "reader-token-1").json()["result"]
+    assert r["isError"] is True and "nothing was sent" in r["content"][0]["text"]
 
 
 # ---------------------------------------------------------------- the others

@@ -21,8 +21,8 @@ def run(guarded, tmp_path):
     path, env = guarded
     running = []
 
-    def make(port, *argv):
-        p = Program(tmp_path / "program", "guarded", ("{listen}", *argv), env={k: env[k] for k in ("LD_LIBRARY_PATH", "ASAN_OPTIONS")})
+    def make(port, *argv, **more):
+        p = Program(tmp_path / "program", "guarded", ("{listen}", *argv), env={k: env[k] for k in ("LD_LIBRARY_PATH", "ASAN_OPTIONS")} | more)
         p.port = port
         p.argv = [str(path), f"127.0.0.1:{port}", *(str(a) for a in argv)]
         running.append(p.start())
@@ -98,3 +98,17 @@ def test_keys_by_url_and_metadata(run, tmp_path):
             assert r["results"][1]["result"]["content"][0]["text"] == "e2e by jwt"
     finally:
         p_as.up.stop()
+
+
+def test_resource_of_another_base(run):
+    """Parity 10: the resource, its metadata and its audience are what clients type, not where it listens."""
+    issuer = peers.Issuer()
+    p = run(peers.free_port(), "remote", issuer.issuer, "http://127.0.0.1:9/jwks", GUARDED_URL="https://tools.example.com/api/mcp")
+    p.path = "/api/mcp"
+    host = {"Host": "tools.example.com"}
+    a = p.rpc("ping", headers=host)
+    assert a.status == 401
+    assert 'resource_metadata="https://tools.example.com/.well-known/oauth-protected-resource/api/mcp"' in a.header("WWW-Authenticate")
+    meta = p.request("GET", "/.well-known/oauth-protected-resource/api/mcp", headers=host).json()
+    assert meta["resource"] == "https://tools.example.com/api/mcp"
+    assert p.request("POST", "/mcp", {}, headers=host).status == 404

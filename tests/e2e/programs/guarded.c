@@ -1,6 +1,7 @@
 /* A server of the tests, guarded as its arguments say:
  *   guarded LISTEN introspection URL CLIENT SECRET CACHE_S
- *   guarded LISTEN remote ISSUER JWKS_URI */
+ *   guarded LISTEN remote ISSUER JWKS_URI
+ * $GUARDED_URL: what clients type, where that is not the listener. */
 #include <sallyport/sallyport.h>
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ main(int argc, char **argv)
 
 	if (argc < 5)
 		return 2;
-	server = sp_server_new(.name = "guarded", .version = "1.0", .auth = provider(argv));
+	server = sp_server_new(.name = "guarded", .version = "1.0", .auth = provider(argv), .url = getenv("GUARDED_URL"));
 	sp_tool(server, .name = "whoami", .description = "Who calls", .handler = whoami, .auth = SP_SIGNED_IN);
 	sp_tool(server, .name = "use", .description = "Needs two scopes", .handler = whoami, .auth = sp_require_scopes("use", "more"));
 	code = sp_server_run(server, argv[1]);
