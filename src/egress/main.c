@@ -130,23 +130,12 @@ on_drain_over(uv_timer_t *t)
 }
 
 static void
-on_endpoint_over(uv_timer_t *t)
-{
-	finished(t->data);
-}
-
-static void
 drain(void *ctx, uint32_t ms)
 {
 	struct egress_role *r = ctx;
 
-	if (r->endpoint != NULL) {
-		/* Fronts of its generation may still have a caller to ask about. */
-		uv_timer_start(&r->drain, on_endpoint_over, ms, 0);
-		return;
-	}
-	if (r->authority != NULL) {
-		finished(r);		/* nobody waits for it */
+	if (r->endpoint != NULL || r->authority != NULL) {
+		finished(r);		/* nobody waits for it: super lets an endpoint stay until its askers have gone */
 		return;
 	}
 	uv_timer_start(&r->drain, on_drain_over, ms, 0);

@@ -150,9 +150,49 @@ remove_gen(struct sp_gen *g)
 		sp_proc_free(&g->procs[i], on_handle_closed);
 }
 
+static uint32_t
+drain_ms(const struct sp_gen *g)
+{
+	uint64_t ms = g->img.head->call_ms;
+
+	return ms > SP_DRAIN_MS ? SP_DRAIN_MS : (uint32_t)ms;
+}
+
+/* A front that drains may still have a caller whom only the endpoint of an introspection source knows. */
+static bool
+is_asked(const struct sp_gen *g, const struct sp_proc *p)
+{
+	const struct sp_img_head *h = g->img.head;
+	uint32_t i = p->index - h->servers.n;
+
+	return p->role == SP_EGRESS && p->index >= h->servers.n && i < h->authorities.n &&
+	    SP_IMG_AT(&g->img, h->authorities, authority, i)->source != 0;
+}
+
+void
+sp_gen_drain(struct sp_gen *g, uint32_t ms)
+{
+	bool askers = false;
+
+	for (uint32_t i = 0; i < g->nprocs; i++) {
+		struct sp_proc *p = &g->procs[i];
+
+		if (is_asked(g, p))
+			continue;
+		if (p->state != SP_LEAVING)
+			sp_proc_drain(p, ms);
+		askers = askers || (p->role == SP_FRONT && p->pid != 0);
+	}
+	for (uint32_t i = 0; i < g->nprocs && !askers; i++)
+		if (is_asked(g, &g->procs[i]) && g->procs[i].state != SP_LEAVING)
+			sp_proc_drain(&g->procs[i], ms);
+}
+
 void
 sp_gen_left(struct sp_gen *g)
 {
+	if (g->state == SP_GEN_LEAVING || g->s->phase == SP_STOPPING)
+		sp_gen_drain(g, drain_ms(g));
 	/* While stopping, the list stays as it is: keeper may still need the images. */
 	if (g->state != SP_GEN_LEAVING || g->s->phase == SP_STOPPING)
 		return;
@@ -163,20 +203,10 @@ sp_gen_left(struct sp_gen *g)
 	remove_gen(g);
 }
 
-static uint32_t
-drain_ms(const struct sp_gen *g)
-{
-	uint64_t ms = g->img.head->call_ms;
-
-	return ms > SP_DRAIN_MS ? SP_DRAIN_MS : (uint32_t)ms;
-}
-
 void
 sp_gen_leave(struct sp_gen *g)
 {
 	g->state = SP_GEN_LEAVING;
-	for (uint32_t i = 0; i < g->nprocs; i++)
-		sp_proc_drain(&g->procs[i], drain_ms(g));
 	sp_gen_left(g);
 }
 

@@ -421,7 +421,7 @@ on_death(struct sp_proc *p, int status)
 		after_death(p, refused);
 		return;
 	}
-	if (p->gen != NULL && p->gen->state == SP_GEN_LEAVING)
+	if (p->gen != NULL)
 		sp_gen_left(p->gen);
 	if (s->phase == SP_STOPPING)
 		sp_super_stopping(s);

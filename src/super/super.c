@@ -98,9 +98,7 @@ sp_super_stop(struct sp_super *s, int status)
 	/* Fronts stop accepting by themselves; ours must go too, or connections would wait for nobody. */
 	sp_listen_close(s);
 	for (struct sp_gen *g = s->gens; g != NULL; g = g->next)
-		for (uint32_t i = 0; i < g->nprocs; i++)
-			if (g->procs[i].state != SP_LEAVING)
-				sp_proc_drain(&g->procs[i], ms);
+		sp_gen_drain(g, ms);
 	uv_timer_start(&s->stop, on_stop_late, (uint64_t)ms + 3000, 0);
 	sp_super_stopping(s);
 }

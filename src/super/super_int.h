@@ -174,6 +174,8 @@ void sp_wire_generation(struct sp_super *s, const struct sp_gen *g);	/* keeper h
 void sp_gen_start(struct sp_super *s, int image_fd, struct sp_image *img);
 void sp_gen_ready(struct sp_gen *g);				/* one more of its processes is up */
 void sp_gen_failed(struct sp_gen *g, const char *why);
+/* Whoever serves nobody else leaves; the others when those have gone: it is called again until all are told. */
+void sp_gen_drain(struct sp_gen *g, uint32_t ms);
 void sp_gen_left(struct sp_gen *g);				/* one of its processes has gone for good */
 void sp_gen_leave(struct sp_gen *g);
 struct sp_gen *sp_gen_live(const struct sp_super *s);

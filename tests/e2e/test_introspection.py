@@ -132,7 +132,7 @@ def test_c19_a_token_dies_with_its_exp(make_front, v1, tmp_path):
 
 def test_endpoint_down_at_start_and_later(make_front, v1, tmp_path):
     p = As(tmp_path)
-    g = p.gateway(make_front, v1)
+    g = p.gateway(make_front, v1, options=["--fronts", "1"])     # each front keeps what it was told
     a = g.rpc("tools/list", {}, "opaque")
     assert a.status == 503 and a.header("Retry-After")
     assert g.rpc("tools/list", {}).status == 401, "no credential is no reason to wait for anybody"
@@ -334,7 +334,7 @@ def test_one_question_for_all_who_wait(make_front, v1, endpoint):
 
 
 def test_c19_taken_back_counts_after_a_revocation(make_front, v1, endpoint):
-    g = guarded(make_front, v1, endpoint)
+    g = guarded(make_front, v1, endpoint, options=["--fronts", "1"])     # each front keeps what it was told
     endpoint.answer = lambda form: (200, good(g))
     assert status(g, "opaque") == 200
     endpoint.answer = lambda form: (200, {"active": False})
