@@ -68,6 +68,17 @@ def test_contents(deb, tree):
     assert not re.search(r"^[-d]\S*[sStT]", listing, re.M) and not re.search(r"^[-d]\S{7}w", listing, re.M)
 
 
+def test_the_library_has_packages_of_its_own(deb):
+    names = {p.name.split("_")[0]: p for p in deb.parent.glob("*.deb")}
+    assert set(names) == {"sallyport", "libsallyport0", "libsallyport-dev"}
+    files = {n: {line.split()[5] for line in run("dpkg-deb", "-c", p).splitlines()} for n, p in names.items()}
+    assert not any("libsallyport" in f and f.startswith("./usr/lib") for f in files["sallyport"])
+    assert any(f.endswith("/libsallyport.so.0") for f in files["libsallyport0"])
+    for end in ("/include/sallyport/sallyport.h", "/libsallyport.so", "/libsallyport.a", "/sallyport.pc", "/sallyport-config.cmake",
+                "/man3/sallyport_auth.3.gz", "/man3/sp_tool.3.gz", "/examples/per_tool_scopes.c"):
+        assert any(f.endswith(end) for f in files["libsallyport-dev"]), end
+
+
 def test_control(deb):
     fields = control(deb)
     assert fields["Package"] == "sallyport" and fields["Version"] in run(peers.SALLYPORT, "version")
@@ -93,7 +104,7 @@ def test_maintainer_scripts_make_and_enable_nothing(deb, tmp_path):
 def test_lintian(deb):
     if shutil.which("lintian") is None:
         pytest.skip("lintian is not here")
-    done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", str(deb)], capture_output=True, text=True)
+    done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", *map(str, sorted(deb.parent.glob("*.deb")))], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
