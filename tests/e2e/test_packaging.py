@@ -75,7 +75,7 @@ def test_the_library_has_packages_of_its_own(deb):
     assert not any("libsallyport" in f and f.startswith("./usr/lib") for f in files["sallyport"])
     assert any(f.endswith("/libsallyport.so.0") for f in files["libsallyport0"])
     for end in ("/include/sallyport/sallyport.h", "/libsallyport.so", "/libsallyport.a", "/sallyport.pc", "/sallyport-config.cmake",
-                "/man3/sallyport_auth.3.gz", "/man3/sp_tool.3.gz", "/examples/per_tool_scopes.c"):
+                "/man3/sallyport-auth.3.gz", "/man3/sp_tool.3.gz", "/examples/per_tool_scopes.c"):
         assert any(f.endswith(end) for f in files["libsallyport-dev"]), end
 
 
