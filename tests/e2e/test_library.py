@@ -130,10 +130,16 @@ def test_oauth_setup(start):
     assert done.returncode == 2 and "OAUTH_CLIENT_SECRET" in done.stderr
 
 
+def shared_multi_auth(start, jwks, made={}):
+    if jwks not in made:
+        made[jwks] = start("multi_auth", env={"OAUTH_CLIENT_SECRET": "x", "JWT_ISSUER": jwks.issuer, "JWT_JWKS_URI": jwks.jwks_uri})
+    return made[jwks]
+
+
 @pytest.mark.parametrize("version,era", CLIENTS)
 def test_multi_auth(start, jwks, version, era):
     """Parity 26: the OAuth provider comes first and does not know it; the JWT verifier does."""
-    p = start("multi_auth", env={"OAUTH_CLIENT_SECRET": "x", "JWT_ISSUER": jwks.issuer, "JWT_JWKS_URI": jwks.jwks_uri})
+    p = shared_multi_auth(start, jwks)
     r = play(p, version, era, [{"list": True}, {"call": {"name": "whoami", "arguments": {}}}], jwks.token(p.url, sub="robot"))[1:]
     assert [t["name"] for t in r[0]["tools"]] == ["whoami"] and first_text(r[1]) == "robot by jwt"
     for bad in (jwks.token("https://elsewhere.test/mcp"), jwks.token(p.url, iss="https://other.test"), jwks.token(p.url, exp=1), "opaque"):
@@ -313,6 +319,21 @@ def check_steps(r, version):
 def test_everything(everything, guarded, who, version, era):
     p, token = (everything, None) if who == "anyone" else (guarded, "let-me-in-please")
     check_steps(play(p, version, era, STEPS, token)[1:], version)
+
+
+@pytest.mark.parametrize("version,era", CLIENTS)
+@pytest.mark.parametrize("kind", ["missing", "wrong", "expired", "of another resource", "of another issuer"])
+def test_clients_without_a_good_token_do_not_come_in(start, jwks, version, era, kind):
+    p = shared_multi_auth(start, jwks)
+    token = {"missing": None, "wrong": "no-token-of-anybody", "expired": jwks.token(p.url, exp=1), "of another resource": jwks.token("https://a.test"),
+             "of another issuer": jwks.token(p.url, iss="https://b.test")}[kind]
+    script = {"url": p.url, "token": token, "era": era, "steps": [{"list": True}, {"call": {"name": "whoami", "arguments": {}}}]}
+    if version == "python":
+        done = subprocess.run([sys.executable, peers.HERE / "pyclient.py"], input=json.dumps(script), capture_output=True, text=True, timeout=60 * peers.PATIENCE)
+        assert "by jwt" not in done.stdout and (done.returncode != 0 or "error" in done.stdout)
+        return
+    r = peers.sdk(version, script)["results"]
+    assert "connect_error" in r[0] and "by jwt" not in json.dumps(r), r
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
