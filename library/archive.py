@@ -11,8 +11,9 @@ import sys
 out, compiler, rest = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 whole, needed = rest[:rest.index("--")], rest[rest.index("--") + 1:]
 version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-# Code that waits for the linker to be optimised has to be made before names can be hidden.
-lto = ["-flinker-output=nolto-rel"] if "clang" not in version else []
+# Code that waits for the linker to be optimised has to be made before names can be hidden; and in sections of its own, so that
+# a program carries only what it uses.
+lto = ["-flinker-output=nolto-rel", "-ffunction-sections", "-fdata-sections"] if "clang" not in version else []
 one = out.with_suffix(".o")
 subprocess.run([compiler, "-r", "-nostdlib", *lto, "-o", one, "-Wl,--whole-archive", *whole, "-Wl,--no-whole-archive",
                 "-Wl,--start-group", *needed, "-Wl,--end-group"], check=True)
