@@ -9,13 +9,6 @@
 /* ---- who it is */
 
 static void
-add_part(struct sp_out *o, sp_slice s)
-{
-	sp_out_be(o, s.n, 4);
-	sp_out_slice(o, s);
-}
-
-static void
 mark_of(const struct sp_principal *who, uint8_t mark[32])
 {
 	struct sp_out o;
@@ -23,9 +16,9 @@ mark_of(const struct sp_principal *who, uint8_t mark[32])
 	sp_out_heap(&o, 1 << 20);
 	sp_out_str(&o, "caller");
 	sp_out_be(&o, who->source, 4);
-	add_part(&o, who->issuer);
-	add_part(&o, who->user);
-	add_part(&o, who->client_id);
+	sp_out_lv(&o, who->issuer, 4);
+	sp_out_lv(&o, who->user, 4);
+	sp_out_lv(&o, who->client_id, 4);
 	if (o.full)
 		sp_random_bytes(mark, 32);	/* no memory: nobody's, so nothing is shared */
 	else
